@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compilers and flags. Three variants of every object, each in its own tree:
+#   rel   release, glibc          san   ASan + UBSan, for unit tests          musl   static, for PID 1
+
+CC := gcc
+MUSL_CC := musl-gcc
+PKG_CONFIG := pkg-config
+PYTHON := /usr/bin/python3
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+  -Wformat=2 -Wundef -Wwrite-strings -Wcast-qual -Wpointer-arith
+CPPFLAGS_ALL := -I. -I$(BUILD)/gen -D_GNU_SOURCE -DKEELSON_VERSION='"$(VERSION)"'
+CFLAGS_ALL := -std=gnu17 $(WARNINGS) -Werror -fvisibility=hidden -fno-common -MMD -MP
+
+CFLAGS_rel := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ffunction-sections -fdata-sections
+LDFLAGS_rel := -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed
+CFLAGS_san := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DUNIT_TEST
+LDFLAGS_san := -fsanitize=address,undefined
+# Debian's musl-gcc knows no kernel headers: musl.h-free links to them stand in build/musl-include.
+CFLAGS_musl := -Os -g -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(BUILD)/musl-include
+LDFLAGS_musl := -static -no-pie -Wl,--gc-sections,-z,relro,-z,now
+CC_rel = $(CC)
+CC_san = $(CC)
+CC_musl = $(MUSL_CC)
