@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OCI images in an OCI layout cache (image-spec v1.1: oci-layout, index.json, blobs/sha256/...). Docker's media types
+ * are read too. Every blob that is read to its end is checked against its digest and size.
+ */
+#ifndef TOOLS_IMAGE_IMAGE_H
+#define TOOLS_IMAGE_IMAGE_H
+
+#include <jansson.h>
+
+#include "tools/image/entry.h"
+
+struct image;
+
+/* Full form of a reference as Docker writes it: "alpine" -> "docker.io/library/alpine:latest"; malloc'd in *out. */
+int image_ref_normalize(const char *ref, char **out, struct err *e);
+
+/* --cache, else KEELSON_CACHE, else LINUXKIT_CACHE, else ~/.cache/keelson; malloc'd in *out. */
+int image_cache_dir(const char *option, char **out, struct err *e);
+
+/* Opens `ref` (any form) for "linux/ARCH" (arch as in OCI: amd64, arm64). -ENOENT: not in the cache. */
+int image_open(const char *cache_dir, const char *ref, const char *arch, struct image **out, struct err *e);
+void image_close(struct image *img);
+DEFINE_AUTO(struct image *, image_close)
+#define AUTO_IMAGE AUTO(image_close_auto)
+
+const char *image_ref(const struct image *img);      /* normalized reference */
+const char *image_digest(const struct image *img);   /* of the platform's manifest, "sha256:..." */
+const json_t *image_config(const struct image *img); /* the OCI image configuration document, borrowed */
+
+/*
+ * The image's root as one tree: layers merged, whiteouts and opaque directories applied; parents come before children
+ * (a missing parent directory is made up: 0755, root), hard links after their target. Deterministic order. Memory is
+ * bounded by the number of entries, not by their contents. Errors name image and layer.
+ */
+int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e);
+
+/* --- writing --- */
+
+struct layer_writer; /* one gzip or zstd tar layer, deterministic for the same sequence of entries */
+int layer_writer_new(const char *cache_dir, struct layer_writer **out, struct err *e);
+int layer_writer_add(struct layer_writer *w, const struct entry *entry, const struct entry_content *content,
+                     struct err *e);
+/* Ends the layer and stores the blob. w is freed in any case. */
+struct layer_desc {
+    char digest[80];  /* of the compressed blob */
+    char diff_id[80]; /* of the tar */
+    uint64_t size;    /* compressed bytes */
+};
+int layer_writer_finish(struct layer_writer *w, struct layer_desc *desc, struct err *e);
+void layer_writer_abort(struct layer_writer *w);
+
+/*
+ * Stores config (an OCI image configuration without rootfs, which is added) and a manifest behind a one-platform
+ * index, and gives it every name of refs (normalized here; an older holder of the name loses it). index.json is
+ * replaced under a lock, by rename. digest_out gets the index's digest ("sha256:...", at least 80 bytes).
+ */
+int image_store(const char *cache_dir, const char *arch, json_t *config, const struct layer_desc *layers,
+                size_t layers_len, const char *const *refs, size_t refs_len, char *digest_out, struct err *e);
+
+#endif
