@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# Debian 12 packages that the targets need; installed only if one is missing.
+DEPS := gcc libc6-dev pkgconf libcmocka-dev musl-tools linux-libc-dev python3
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+deps: ## install the Debian packages that the build and the tests need
+	@missing=$$(for p in $(DEPS); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	[ -z "$$missing" ] || { echo "installing:" $$missing; $(SUDO) apt-get update -q && \
+	$(SUDO) apt-get install -y -q --no-install-recommends $$missing; }
+.PHONY: deps
