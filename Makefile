@@ -21,7 +21,7 @@ clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort -u | column -ts "$$(printf '\t')"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort -u | expand -t 16
 
 .PHONY: all clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -7,6 +7,8 @@
 
 static int make_room(struct buf *b, size_t len) {
     size_t max = b->max ? b->max : BUF_DEFAULT_MAX;
+    if (max > SIZE_MAX / 2)
+        max = SIZE_MAX / 2;
     if (b->len > max || len > max - b->len)
         return -E2BIG;
     size_t need = b->len + len + 1;

@@ -9,7 +9,7 @@ static void mark_if_cut(struct err *e, int written) {
         memcpy(e->msg + sizeof(e->msg) - 4, "...", 4);
 }
 
-static int format(struct err *e, int code, const char *fmt, va_list args) {
+static PRINTF_LIKE(3, 0) int format(struct err *e, int code, const char *fmt, va_list args) {
     e->code = code;
     int n = vsnprintf(e->msg, sizeof(e->msg), fmt, args);
     mark_if_cut(e, n);

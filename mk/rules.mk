@@ -9,7 +9,6 @@
 
 PROGRAMS :=
 UNIT_TESTS :=
-ALL_PKGS := jansson libyaml libarchive libzstd libcrypto libnghttp2 libprotobuf-c cmocka libmnl
 
 obj = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(filter %.c,$(2)))
 pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(1)))

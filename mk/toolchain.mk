@@ -16,7 +16,7 @@ CFLAGS_rel := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ffuncti
 LDFLAGS_rel := -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed
 CFLAGS_san := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DUNIT_TEST
 LDFLAGS_san := -fsanitize=address,undefined
-# Debian's musl-gcc knows no kernel headers: musl.h-free links to them stand in build/musl-include.
+# Debian's musl-gcc knows no kernel headers: links to the host's stand in build/musl-include.
 CFLAGS_musl := -Os -g -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(BUILD)/musl-include
 LDFLAGS_musl := -static -no-pie -Wl,--gc-sections,-z,relro,-z,now
 CC_rel = $(CC)
