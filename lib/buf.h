@@ -16,7 +16,8 @@ struct buf {
 };
 
 #define BUF_DEFAULT_MAX ((size_t)64 << 20)
-#define BUF_INIT {0}
+#define BUF_INIT                                                                                                       \
+    { 0 }
 
 int buf_append(struct buf *b, const void *data, size_t len) WARN_UNUSED;
 int buf_puts(struct buf *b, const char *s) WARN_UNUSED;

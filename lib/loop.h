@@ -36,7 +36,8 @@ struct loop_source {
     } cb;
 };
 
-#define LOOP_SOURCE_INIT {0}
+#define LOOP_SOURCE_INIT                                                                                               \
+    { 0 }
 
 struct loop {
     int epoll_fd;

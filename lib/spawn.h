@@ -25,7 +25,8 @@ struct spawn {
     bool die_with_us; /* SIGKILL when the spawning thread ends */
 };
 
-#define SPAWN_INIT {.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1}
+#define SPAWN_INIT                                                                                                     \
+    { .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 }
 
 /* *pid is the child's. If pidfd is not NULL, *pidfd is a close-on-exec pidfd that the caller owns. */
 int spawn(const struct spawn *s, pid_t *pid, int *pidfd, struct err *e);

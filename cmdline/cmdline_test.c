@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmdline/cmdline.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct cmdline c;
+
+static void parse(const char *text) {
+    cmdline_parse(&c, text, strlen(text));
+}
+
+static void consoles_are_kept_in_order(void **state) {
+    (void)state;
+    parse("quiet console=tty0 console=ttyS0,115200n8 root=/dev/ram\n");
+    assert_int_equal(c.consoles_len, 2);
+    assert_string_equal(c.consoles[0].name, "tty0");
+    assert_string_equal(c.consoles[0].options, "");
+    assert_string_equal(c.consoles[1].name, "ttyS0");
+    assert_string_equal(c.consoles[1].options, "115200n8");
+    assert_int_equal(c.last_console, 1);
+    assert_int_equal(c.dropped, 0);
+}
+
+static void a_repeated_console_is_one_with_its_last_options(void **state) {
+    (void)state;
+    parse("console=ttyS0,9600 console=tty0 console=ttyS0,115200");
+    assert_int_equal(c.consoles_len, 2);
+    assert_string_equal(c.consoles[0].options, "115200");
+    assert_int_equal(c.last_console, 0);
+}
+
+static void switches_are_off_by_default_and_the_last_word_counts(void **state) {
+    (void)state;
+    parse("");
+    assert_false(c.runc_debug || c.runc_console || c.cgroup_v1);
+    parse("linuxkit.runc_debug=1 linuxkit.runc_console=1 linuxkit.unified_cgroup_hierarchy=0");
+    assert_true(c.runc_debug && c.runc_console && c.cgroup_v1);
+    parse("linuxkit.runc_debug=1 linuxkit.unified_cgroup_hierarchy=0 linuxkit.runc_debug=0 "
+          "linuxkit.unified_cgroup_hierarchy=1");
+    assert_false(c.runc_debug || c.cgroup_v1);
+    parse("linuxkit.runc_debug xlinuxkit.runc_console=1");
+    assert_false(c.runc_debug || c.runc_console);
+}
+
+static void quotes_protect_white_space(void **state) {
+    (void)state;
+    parse("dyndbg=\"a console=bad b\" \"console=tty1\" console=\"tty2\"");
+    assert_int_equal(c.consoles_len, 2);
+    assert_string_equal(c.consoles[0].name, "tty1");
+    assert_string_equal(c.consoles[1].name, "tty2");
+}
+
+static void what_follows_two_dashes_is_inits(void **state) {
+    (void)state;
+    parse("console=tty0 -- console=ttyS0 linuxkit.runc_debug=1");
+    assert_int_equal(c.consoles_len, 1);
+    assert_false(c.runc_debug);
+}
+
+static void too_much_is_counted(void **state) {
+    char text[8192] = "";
+    (void)state;
+    for (int i = 0; i < CMDLINE_CONSOLES_MAX + 2; i++)
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "console=hvc%d ", i);
+    parse(text);
+    assert_int_equal(c.consoles_len, CMDLINE_CONSOLES_MAX);
+    assert_int_equal(c.dropped, 2);
+    memset(text, 'x', sizeof(text));
+    cmdline_parse(&c, text, sizeof(text));
+    assert_int_equal(c.dropped, 1);
+    parse("console=a_name_that_is_too_long_for_any_console_device");
+    assert_int_equal(c.consoles_len, 0);
+    assert_int_equal(c.dropped, 1);
+    parse("console= console=,115200");
+    assert_int_equal(c.consoles_len, 0);
+}
+
+static void odd_bytes_are_survived(void **state) {
+    (void)state;
+    parse("\"\" = \"=\" \"console= console=\"tty3");
+    cmdline_parse(&c, "a\0console=tty0", 14);
+    assert_int_equal(c.consoles_len, 0);
+    assert_int_equal(cmdline_read(&c, "/nonexistent"), -ENOENT);
+    assert_int_equal(c.consoles_len, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(consoles_are_kept_in_order),
+        cmocka_unit_test(a_repeated_console_is_one_with_its_last_options),
+        cmocka_unit_test(switches_are_off_by_default_and_the_last_word_counts),
+        cmocka_unit_test(quotes_protect_white_space),
+        cmocka_unit_test(what_follows_two_dashes_is_inits),
+        cmocka_unit_test(too_much_is_counted),
+        cmocka_unit_test(odd_bytes_are_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

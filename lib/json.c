@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/json.h"
+
+#include <errno.h>
+
+#include "lib/fdutil.h"
+
+/* *value is NULL when the key is absent or null and not required. */
+static int lookup(const json_t *obj, const char *where, const char *key, bool required, json_t **value, struct err *e) {
+    *value = json_object_get(obj, key);
+    if (json_is_null(*value))
+        *value = NULL;
+    if (!*value && required)
+        return err_set(e, -EINVAL, "%s.%s is missing", where, key);
+    return 0;
+}
+
+static int wrong_type(const char *where, const char *key, const char *want, struct err *e) {
+    return err_set(e, -EINVAL, "%s.%s is not %s", where, key, want);
+}
+
+int json_get_string(const json_t *obj, const char *where, const char *key, bool required, const char **out,
+                    struct err *e) {
+    json_t *value;
+    int r = lookup(obj, where, key, required, &value, e);
+    if (r < 0 || !value)
+        return r;
+    if (!json_is_string(value))
+        return wrong_type(where, key, "a string", e);
+    *out = json_string_value(value);
+    return 0;
+}
+
+int json_get_bool(const json_t *obj, const char *where, const char *key, bool required, bool *out, struct err *e) {
+    json_t *value;
+    int r = lookup(obj, where, key, required, &value, e);
+    if (r < 0 || !value)
+        return r;
+    if (!json_is_boolean(value))
+        return wrong_type(where, key, "true or false", e);
+    *out = json_is_true(value);
+    return 0;
+}
+
+int json_get_int(const json_t *obj, const char *where, const char *key, bool required, int64_t *out, struct err *e) {
+    json_t *value;
+    int r = lookup(obj, where, key, required, &value, e);
+    if (r < 0 || !value)
+        return r;
+    if (!json_is_integer(value))
+        return wrong_type(where, key, "an integer", e);
+    *out = json_integer_value(value);
+    return 0;
+}
+
+int json_get_array(const json_t *obj, const char *where, const char *key, bool required, json_t **out, struct err *e) {
+    json_t *value;
+    int r = lookup(obj, where, key, required, &value, e);
+    if (r < 0 || !value)
+        return r;
+    if (!json_is_array(value))
+        return wrong_type(where, key, "an array", e);
+    *out = value;
+    return 0;
+}
+
+int json_get_object(const json_t *obj, const char *where, const char *key, bool required, json_t **out, struct err *e) {
+    json_t *value;
+    int r = lookup(obj, where, key, required, &value, e);
+    if (r < 0 || !value)
+        return r;
+    if (!json_is_object(value))
+        return wrong_type(where, key, "an object", e);
+    *out = value;
+    return 0;
+}
+
+int json_load_path(const char *path, size_t max, json_t **out, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    json_error_t why;
+
+    int r = read_file(path, max, &text, e);
+    if (r < 0)
+        return r;
+    *out = json_loadb(text.data ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &why);
+    if (!*out)
+        return err_set(e, -EINVAL, "could not parse %s: line %d, column %d: %s", path, why.line, why.column, why.text);
+    return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define LOG_LINE_MAX 1024
+
+static const char *log_program = "keelson";
+static enum log_level log_max = LOG_LEVEL_NOTICE;
+static int log_fd = STDERR_FILENO;
+static unsigned long dropped;
+
+static const char *const level_prefix[] = {
+    [LOG_LEVEL_ERROR] = "",      [LOG_LEVEL_WARNING] = "warning: ", [LOG_LEVEL_NOTICE] = "",
+    [LOG_LEVEL_INFO] = "info: ", [LOG_LEVEL_DEBUG] = "debug: ",
+};
+
+void log_init(const char *program, enum log_level max_level) {
+    log_program = program;
+    log_max = max_level;
+}
+
+void log_set_fd(int fd) {
+    log_fd = fd;
+}
+
+unsigned long log_dropped(void) {
+    return dropped;
+}
+
+/* Control bytes in a message (a service's name, a runtime's output) must not reach a terminal. */
+static void make_printable(char *s) {
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = *s == '\t' ? '\t' : '?';
+}
+
+static void write_line(const char *line, size_t len) {
+    ssize_t n;
+    do
+        n = write(log_fd, line, len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 || (size_t)n < len)
+        dropped++;
+}
+
+static void log_line(enum log_level level, const char *fmt, va_list ap) {
+    char line[LOG_LINE_MAX];
+    int saved = errno;
+
+    if (level > log_max)
+        return;
+    int n = snprintf(line, sizeof(line), "%s: %s", log_program, level_prefix[level]);
+    size_t used = n < 0 ? 0 : (size_t)n < sizeof(line) / 2 ? (size_t)n : sizeof(line) / 2;
+    n = vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
+    if (n < 0)
+        line[used] = '\0';
+    make_printable(line);
+    size_t len = strlen(line);
+    line[len++] = '\n';
+    write_line(line, len);
+    errno = saved;
+}
+
+#define DEFINE_LOG(name, level)                                                                                        \
+    void name(const char *fmt, ...) {                                                                                  \
+        va_list ap;                                                                                                    \
+        va_start(ap, fmt);                                                                                             \
+        log_line(level, fmt, ap);                                                                                      \
+        va_end(ap);                                                                                                    \
+    }
+
+DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
+DEFINE_LOG(log_warning, LOG_LEVEL_WARNING)
+DEFINE_LOG(log_notice, LOG_LEVEL_NOTICE)
+DEFINE_LOG(log_info, LOG_LEVEL_INFO)
+DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/timeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "lib/fdutil.h"
+#include "lib/json.h"
+
+static char path[] = "/tmp/timeline_test.XXXXXX";
+
+static const struct timeline_stage mounts = {
+    .stage = "mounts", .parent = "", .start_ns = 5, .end_ns = 9, .ok = true, .detail = ""};
+
+static int setup(void **state) {
+    (void)state;
+    strcpy(path + sizeof(path) - 7, "XXXXXX");
+    int fd = mkstemp(path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return unlink(path);
+}
+
+static json_t *stages(json_t **doc) {
+    struct err e = {0};
+    if (json_load_path(path, TIMELINE_MAX_BYTES, doc, &e))
+        fail_msg("%s", e.msg);
+    assert_int_equal(json_integer_value(json_object_get(*doc, "version")), 1);
+    return json_object_get(*doc, "stages");
+}
+
+static void every_append_leaves_a_whole_document(void **state) {
+    (void)state;
+    for (size_t i = 1; i <= 3; i++) {
+        AUTO_JSON json_t *doc = NULL;
+        assert_int_equal(timeline_append(path, &mounts), 0);
+        assert_int_equal(json_array_size(stages(&doc)), i);
+    }
+}
+
+static void fields_come_back(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    struct timeline_stage s = {.stage = "services/www",
+                               .parent = "020-containerd",
+                               .start_ns = UINT64_C(1) << 40,
+                               .end_ns = (UINT64_C(1) << 40) + 1,
+                               .ok = false,
+                               .detail = "no \"such\" file\n\\ \xc3\xa9"};
+    (void)state;
+    assert_int_equal(timeline_append(path, &s), 0);
+    const json_t *got = json_array_get(stages(&doc), 0);
+    assert_string_equal(json_string_value(json_object_get(got, "stage")), "services/www");
+    assert_string_equal(json_string_value(json_object_get(got, "parent")), "020-containerd");
+    assert_int_equal(json_integer_value(json_object_get(got, "start_ns")), 1LL << 40);
+    assert_int_equal(json_integer_value(json_object_get(got, "end_ns")), (1LL << 40) + 1);
+    assert_true(json_is_false(json_object_get(got, "ok")));
+    assert_string_equal(json_string_value(json_object_get(got, "detail")), "no \"such\" file\n\\ ??");
+}
+
+static void long_details_are_cut(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    char detail[1000];
+    struct timeline_stage s = mounts;
+    (void)state;
+    memset(detail, 1, sizeof(detail) - 1); /* each becomes six bytes */
+    detail[sizeof(detail) - 1] = '\0';
+    s.detail = detail;
+    assert_int_equal(timeline_append(path, &s), 0);
+    const json_t *got = json_array_get(stages(&doc), 0);
+    assert_int_equal(json_string_length(json_object_get(got, "detail")), 200);
+}
+
+static void it_stops_at_its_bound(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    int r = 0;
+    (void)state;
+    for (int i = 0; i < 10000 && r == 0; i++)
+        r = timeline_append(path, &mounts);
+    assert_int_equal(r, -EFBIG);
+    assert_true(json_array_size(stages(&doc)) > 1000);
+}
+
+static void a_held_lock_does_not_hold_us(void **state) {
+    (void)state;
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(timeline_append(path, &mounts), -EAGAIN);
+}
+
+static void a_foreign_file_is_left_alone(void **state) {
+    AUTO_BUF struct buf b = BUF_INIT;
+    (void)state;
+    assert_int_equal(write_file_atomic(path, "something else", 14, 0644, false, NULL), 0);
+    assert_int_equal(timeline_append(path, &mounts), -EBADMSG);
+    assert_int_equal(read_file(path, 100, &b, NULL), 0);
+    assert_string_equal(b.data, "something else");
+}
+
+static void writers_side_by_side_lose_nothing(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    (void)state;
+    for (int child = 0; child < 4; child++)
+        if (fork() == 0) {
+            for (int i = 0; i < 50; i++)
+                while (timeline_append(path, &mounts) == -EAGAIN)
+                    ;
+            _exit(0);
+        }
+    while (wait(NULL) > 0)
+        ;
+    assert_int_equal(json_array_size(stages(&doc)), 200);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_append_leaves_a_whole_document, setup, teardown),
+        cmocka_unit_test_setup_teardown(fields_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_details_are_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_stops_at_its_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_held_lock_does_not_hold_us, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_foreign_file_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(writers_side_by_side_lose_nothing, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
