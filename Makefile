@@ -14,6 +14,8 @@ include mk/deps.mk
 include lib/lib.mk
 include $(wildcard init/init.mk svcd/svcd.mk rungetty/rungetty.mk memlogd/memlogd.mk tools/tools.mk pkg/pkg.mk)
 include tests/tests.mk
+include mk/check.mk
+include mk/install.mk
 
 all: $(PROGRAMS) ## build every program into build/bin
 

@@ -46,7 +46,7 @@ static void write_line(const char *line, size_t len) {
         dropped++;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list ap) {
+static PRINTF_LIKE(2, 0) void log_line(enum log_level level, const char *fmt, va_list ap) {
     char line[LOG_LINE_MAX];
     int saved = errno;
 

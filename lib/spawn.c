@@ -47,11 +47,11 @@ static int child_stdio(const struct spawn *s) {
         if (moved[i] < 0)
             return -errno;
     }
-    for (int i = 0; i < 3; i++)
-        if (moved[i] >= 0 && moved[i] != i && dup2(moved[i], i) < 0)
+    for (int i = 0; i < 3; i++) {
+        bool in_place = moved[i] == i; /* /dev/null, where 0 was closed */
+        if (moved[i] >= 0 && (in_place ? fcntl(i, F_SETFD, 0) : dup2(moved[i], i)) < 0)
             return -errno;
-        else if (moved[i] == i && fcntl(i, F_SETFD, 0) < 0)
-            return -errno;
+    }
     return 0;
 }
 
@@ -147,6 +147,7 @@ int spawn(const struct spawn *s, pid_t *pid, int *pidfd, struct err *e) {
     int status_pipe[2];
     struct failure f = {0};
 
+    *pid = 0;
     if (pipe2(status_pipe, O_CLOEXEC) < 0)
         return err_errno(e, -errno, "could not run %s", s->argv[0]);
     AUTO_CLOSE int read_end = status_pipe[0];

@@ -22,7 +22,7 @@
 static void escape(char *out, size_t out_len, const char *s, size_t cut) {
     size_t n = 0;
 
-    for (size_t i = 0; s[i] && i < cut && n + 7 < out_len; i++) {
+    for (size_t i = 0; i < cut && s[i] && n + 7 < out_len; i++) {
         unsigned char c = (unsigned char)s[i];
         if (c == '"' || c == '\\') {
             out[n++] = '\\';

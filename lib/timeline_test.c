@@ -23,7 +23,7 @@ static const struct timeline_stage mounts = {
 
 static int setup(void **state) {
     (void)state;
-    strcpy(path + sizeof(path) - 7, "XXXXXX");
+    memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
     int fd = mkstemp(path);
     return fd < 0 ? -1 : close(fd);
 }

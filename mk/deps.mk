@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-# Debian 12 packages that the targets need; installed only if one is missing.
-DEPS := gcc libc6-dev musl-tools linux-libc-dev libasan8 libubsan1 pkgconf libcmocka-dev libjansson-dev
+# Debian 12 packages that the targets need, and what for; installed only if one is missing.
+DEPS_BUILD := gcc libc6-dev linux-libc-dev musl-tools pkgconf libjansson-dev
+DEPS_TEST := libcmocka-dev libasan8 libubsan1
+DEPS_CHECK := clang clang-format-14 clang-tidy-14 libclang-rt-14-dev cppcheck
+DEPS := $(DEPS_BUILD) $(DEPS_TEST)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
+# $(call install_missing,PACKAGES)
+define install_missing
+@missing=$$(for p in $(1); do \
+  dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q '^install ok installed$$' || echo $$p; done); \
+if [ -n "$$missing" ]; then echo "deps: installing" $$missing; $(SUDO) apt-get update -q && \
+  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+else echo "deps: all there"; fi
+endef
+
 deps: ## install the Debian packages that the build and the tests need
-	@missing=$$(for p in $(DEPS); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
-	[ -z "$$missing" ] || { echo "installing:" $$missing; $(SUDO) apt-get update -q && \
-	$(SUDO) apt-get install -y -q --no-install-recommends $$missing; }
-.PHONY: deps
+	$(call install_missing,$(DEPS))
+check-deps: deps ## install what `make check` needs on top
+	$(call install_missing,$(DEPS_CHECK))
+.PHONY: deps check-deps

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make check`: what a machine can say about the code. Each part fails on its first remark.
+CLANG := clang
+CLANG_FORMAT := clang-format-14
+CLANG_TIDY := clang-tidy-14
+CHECK_C := $(shell git ls-files '*.c')
+CHECK_H := $(shell git ls-files '*.h')
+
+check: check-deps ## formatting, clang-tidy, cppcheck, and both compilers with the whole warning list
+	$(CLANG_FORMAT) --dry-run -Werror $(CHECK_C) $(CHECK_H)
+	$(MAKE) --no-print-directory WERROR=-Werror BUILD=$(BUILD)/check-gcc all unit-tests
+	$(MAKE) --no-print-directory WERROR=-Werror BUILD=$(BUILD)/check-clang CC=$(CLANG) all unit-tests
+	$(CLANG_TIDY) --quiet $(CHECK_C) -- $(CPPFLAGS_ALL) -I$(BUILD)/check-gcc/gen -std=gnu17 -DUNIT_TEST
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	  --suppressions-list=mk/cppcheck.txt -I. -D_GNU_SOURCE -DKEELSON_VERSION='"x"' -j2 $(CHECK_C)
+	@echo "check: clean"
+.PHONY: check
