@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/image/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "lib/fdutil.h"
+#include "lib/json.h"
+
+static char *layout_path(const char *cache_dir, const char *name) {
+    return path_join(cache_dir, name);
+}
+
+/* *index is a new reference; an empty index if there is no file. */
+static int load_index(const char *cache_dir, json_t **index, struct err *e) {
+    AUTO_FREE char *path = layout_path(cache_dir, "index.json");
+    json_t *manifests = NULL;
+
+    if (!path)
+        return err_errno(e, -ENOMEM, "could not read the cache %s", cache_dir);
+    int r = json_load_path(path, BLOB_JSON_MAX, index, e);
+    if (r == -ENOENT) {
+        *index = json_pack("{s:i, s:s, s:[]}", "schemaVersion", 2, "mediaType",
+                           "application/vnd.oci.image.index.v1+json", "manifests");
+        return *index ? 0 : err_errno(e, -ENOMEM, "could not read the cache %s", cache_dir);
+    }
+    if (r < 0)
+        return r;
+    r = json_get_array(*index, "$", "manifests", true, &manifests, e);
+    if (r < 0) {
+        json_decref(*index);
+        *index = NULL;
+        return err_wrap(e, r, "could not use %s", path);
+    }
+    return 0;
+}
+
+static const char *entry_name(const json_t *entry) {
+    return json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
+}
+
+int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
+    AUTO_JSON json_t *index = NULL;
+    const json_t *entry;
+    size_t i;
+
+    int r = load_index(cache_dir, &index, e);
+    if (r < 0)
+        return r;
+    json_array_foreach(json_object_get(index, "manifests"), i, entry) {
+        const char *name = entry_name(entry);
+        if (name && !strcmp(name, ref))
+            return blob_desc_parse(entry, "$.manifests[]", out, e);
+    }
+    return err_set(e, -ENOENT, "could not find image %s in the cache %s", ref, cache_dir);
+}
+
+static int lock_layout(const char *cache_dir, struct err *e) {
+    AUTO_FREE char *path = layout_path(cache_dir, ".lock");
+    int r;
+
+    if (!path)
+        return err_errno(e, -ENOMEM, "could not lock the cache %s", cache_dir);
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    do
+        r = flock(fd, LOCK_EX);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? err_errno(e, -errno, "could not lock %s", path) : steal_fd(&fd);
+}
+
+static int drop_name(json_t *manifests, const char *ref) {
+    for (size_t i = json_array_size(manifests); i-- > 0;) {
+        const char *name = entry_name(json_array_get(manifests, i));
+        if (name && !strcmp(name, ref) && json_array_remove(manifests, i) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int set_name(json_t *index, const struct blob_desc *desc, const char *ref) {
+    json_t *manifests = json_object_get(index, "manifests");
+    int r = drop_name(manifests, ref);
+
+    if (r < 0)
+        return r;
+    json_t *entry = json_pack("{s:s, s:s, s:I, s:{s:s}}", "mediaType", desc->media_type, "digest", desc->digest, "size",
+                              (json_int_t)desc->size, "annotations", REF_NAME, ref);
+    return json_array_append_new(manifests, entry) < 0 ? -ENOMEM : 0;
+}
+
+static int write_layout_file(const char *cache_dir, const char *name, const char *text, struct err *e) {
+    AUTO_FREE char *path = layout_path(cache_dir, name);
+
+    if (!path)
+        return err_errno(e, -ENOMEM, "could not write the cache %s", cache_dir);
+    return write_file_atomic(path, text, strlen(text), 0644, true, e);
+}
+
+int layout_name(const char *cache_dir, const struct blob_desc *desc, const char *const *refs, size_t refs_len,
+                struct err *e) {
+    AUTO_JSON json_t *index = NULL;
+
+    int r = mkdir_p(cache_dir, 0755, e);
+    if (r < 0)
+        return r;
+    AUTO_CLOSE int lock = lock_layout(cache_dir, e);
+    if (lock < 0)
+        return lock;
+    r = load_index(cache_dir, &index, e);
+    for (size_t i = 0; i < refs_len && !r; i++)
+        if ((r = set_name(index, desc, refs[i])) < 0)
+            (void)err_errno(e, r, "could not name %s", refs[i]);
+    if (r < 0)
+        return r;
+    AUTO_FREE char *text = json_dumps(index, JSON_INDENT(2));
+    if (!text)
+        return err_errno(e, -ENOMEM, "could not write the cache %s", cache_dir);
+    r = write_layout_file(cache_dir, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}\n", e);
+    return r < 0 ? r : write_layout_file(cache_dir, "index.json", text, e);
+}

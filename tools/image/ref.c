@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "tools/image/image.h"
+
+#define REF_MAX 512
+
+/* Docker's rule: the first component is a registry if it has a dot or a colon or is "localhost". */
+static bool has_registry(const char *ref, size_t first_len) {
+    return memchr(ref, '.', first_len) || memchr(ref, ':', first_len) ||
+           (first_len == 9 && !memcmp(ref, "localhost", 9));
+}
+
+static bool valid_char(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-/:@", c);
+}
+
+static int check_ref(const char *ref, struct err *e) {
+    size_t len = strlen(ref);
+
+    if (len == 0 || len > REF_MAX)
+        return err_set(e, -EINVAL, "image reference of %zu bytes: it must have 1 to %d", len, REF_MAX);
+    for (const char *p = ref; *p; p++)
+        if (!valid_char(*p))
+            return err_set(e, -EINVAL, "image reference \"%s\": character %zu is not allowed", ref,
+                           (size_t)(p - ref) + 1);
+    if (*ref == '/' || *ref == ':' || *ref == '@' || ref[len - 1] == '/' || ref[len - 1] == ':' || strstr(ref, "//"))
+        return err_set(e, -EINVAL, "image reference \"%s\": a part of it is empty", ref);
+    return 0;
+}
+
+int image_ref_normalize(const char *ref, char **out, struct err *e) {
+    int r = check_ref(ref, e);
+    if (r < 0)
+        return r;
+    const char *slash = strchr(ref, '/');
+    const char *prefix = "";
+    if (!slash)
+        prefix = "docker.io/library/";
+    else if (!has_registry(ref, (size_t)(slash - ref)))
+        prefix = "docker.io/";
+    const char *last = strrchr(ref, '/');
+    bool tagged = strchr(ref, '@') || strchr(last ? last : ref, ':');
+    if (asprintf(out, "%s%s%s", prefix, ref, tagged ? "" : ":latest") < 0) {
+        *out = NULL;
+        return err_errno(e, -ENOMEM, "could not normalize %s", ref);
+    }
+    return 0;
+}
+
+int image_cache_dir(const char *option, char **out, struct err *e) {
+    const char *dir = option;
+    const char *home = getenv("HOME");
+    int n;
+
+    if (!dir || !*dir)
+        dir = getenv("KEELSON_CACHE");
+    if (!dir || !*dir)
+        dir = getenv("LINUXKIT_CACHE");
+    if (dir && *dir)
+        n = asprintf(out, "%s", dir);
+    else if (home && *home)
+        n = asprintf(out, "%s/.cache/keelson", home);
+    else
+        return err_set(e, -EINVAL, "could not find the image cache: HOME is not set; name a folder with --cache");
+    if (n < 0) {
+        *out = NULL;
+        return err_errno(e, -ENOMEM, "could not name the image cache");
+    }
+    return 0;
+}

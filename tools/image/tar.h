@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between libarchive's entries and ours. */
+#ifndef TOOLS_IMAGE_TAR_H
+#define TOOLS_IMAGE_TAR_H
+
+#include <archive.h>
+
+#include "tools/image/entry.h"
+
+#define ENTRY_PATH_MAX 4096
+#define ENTRY_XATTRS_MAX 64
+
+/* A path without ./, leading, trailing and double slashes; "" is the root. -EINVAL for ".." and for what is too long.
+ */
+int entry_path_clean(const char *raw, char *out, size_t len, struct err *e);
+
+/* Writes header and contents. -EPIPE: libarchive failed, its error string says why; other errors are in *e. */
+int tar_write_entry(struct archive *a, const struct entry *entry, const struct entry_content *content, struct err *e);
+
+/*
+ * Calls fn for every entry of an archive opened for reading, the root directory itself included (path ""). Contents
+ * are read from the archive. Returns what fn returned, 0 at the end, or a negative errno.
+ */
+int tar_read(struct archive *a, const char *what, entry_fn *fn, void *data, struct err *e);
+
+#endif
