@@ -119,7 +119,8 @@ static _Noreturn void child_main(const struct spawn *s, pid_t parent, int status
     if (s->cwd && chdir(s->cwd) < 0)
         child_fail(fd, -errno, STEP_CWD);
     child_signals();
-    (void)execvpe(s->argv[0], (char *const *)(uintptr_t)s->argv, s->envp ? (char *const *)(uintptr_t)s->envp : environ);
+    (void)execvpe(s->program ? s->program : s->argv[0], (char *const *)(uintptr_t)s->argv,
+                  s->envp ? (char *const *)(uintptr_t)s->envp : environ);
     child_fail(fd, -errno, STEP_EXEC);
 }
 

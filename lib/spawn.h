@@ -13,6 +13,7 @@
 
 struct spawn {
     const char *const *argv; /* argv[0] is looked up in PATH if it has no slash */
+    const char *program;     /* what to execute, if it is not argv[0] */
     const char *const *envp; /* NULL: the caller's environment */
     const char *cwd;         /* NULL: the caller's */
     int stdin_fd;            /* -1: /dev/null */

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The real system below the machine: boot, children, shutdown. */
+#include "init/init.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "cmdline/cmdline.h"
+#include "init/hotplug.h"
+#include "init/machine.h"
+#include "init/mounts.h"
+#include "init/power.h"
+#include "init/setup.h"
+#include "init/steps.h"
+#include "init/supervise.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/spawn.h"
+#include "lib/timeline.h"
+
+#define HOTPLUG_SETTLE_MS 50
+
+struct init {
+    struct loop loop;
+    struct loop_source signals, deadline, settle;
+    struct machine machine;
+    struct hotplug hotplug;
+    struct daemon memlogd, svcd;
+    struct steps steps;
+    pid_t worker; /* cold plug or unmount */
+    bool plug_again;
+    uint64_t devices_start_ns;
+    bool container; /* started inside one: no mounts, no devices, and an end */
+    int action;     /* RB_* */
+    struct cmdline cmdline;
+};
+
+static void stamp(const char *stage, uint64_t start_ns, bool ok, const char *detail) {
+    const struct timeline_stage s = {stage, "", start_ns, clock_ns(), ok, detail};
+
+    (void)timeline_append(TIMELINE_PATH, &s); /* a full /run must not stop the boot */
+}
+
+static bool start_worker(struct init *in, const char *name) {
+    struct err e = {0};
+    struct spawn s = SPAWN_INIT;
+
+    s.argv = (const char *const[]){name, NULL};
+    s.program = "/proc/self/exe";
+    if (spawn(&s, &in->worker, NULL, &e) == 0)
+        return true;
+    in->worker = 0;
+    log_error("%s", e.msg);
+    return false;
+}
+
+/* --- devices that come later --- */
+
+static void plug(struct init *in) {
+    if (in->worker > 0)
+        in->plug_again = true;
+    else if (!machine_stopping(&in->machine))
+        (void)start_worker(in, WORKER_COLDPLUG);
+}
+
+static void on_settled(struct loop_source *s, void *data) {
+    (void)s;
+    plug(data);
+}
+
+/* Devices come in swarms: one walk a little later sees them all. */
+static void on_hotplug(void *data) {
+    struct init *in = data;
+
+    if (!loop_has(&in->settle) && loop_set_timer(&in->loop, &in->settle, HOTPLUG_SETTLE_MS, on_settled, in) < 0)
+        plug(in);
+}
+
+/* --- what the states do --- */
+
+static bool enter_devices(struct init *in) {
+    if (in->container)
+        return false;
+    in->devices_start_ns = clock_ns();
+    int r = hotplug_start(&in->hotplug, &in->loop, on_hotplug, in);
+    if (r < 0)
+        log_error("could not listen for new devices: %s", strerror(-r));
+    return start_worker(in, WORKER_COLDPLUG);
+}
+
+static void setup(struct init *in) {
+    uint64_t start = clock_ns();
+
+    if (!in->container)
+        setup_clock();
+    setup_loopback();
+    setup_limits();
+    setup_hostname();
+    setup_resolv_conf();
+    setup_issue(&in->cmdline);
+    stamp("setup", start, true, "");
+}
+
+static bool enter_initd(struct init *in) {
+    if (in->devices_start_ns)
+        stamp("devices", in->devices_start_ns, true, "");
+    setup(in);
+    daemon_start(&in->memlogd, &in->loop, "/usr/bin/memlogd");
+    daemon_start(&in->svcd, &in->loop, "/usr/bin/svcd");
+    return steps_begin(&in->steps, "/etc/init.d", "init.d");
+}
+
+static bool enter_hooks(struct init *in) {
+    steps_abandon(&in->steps);
+    return steps_begin(&in->steps, "/etc/shutdown.d", "shutdown.d");
+}
+
+static bool children_left(void) {
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static bool signal_all(struct init *in, int sig) {
+    steps_abandon(&in->steps);
+    (void)daemon_stop(&in->svcd, 0);
+    (void)daemon_stop(&in->memlogd, 0);
+    (void)kill(-1, sig);
+    return children_left();
+}
+
+static bool enter_end(struct init *in) {
+    if (!in->container) {
+        (void)reboot(in->action);
+        log_error("could not end: %s; it is safe to switch off", strerror(errno));
+        return true;
+    }
+    loop_stop(&in->loop);
+    return true;
+}
+
+static bool enter(void *sys, enum state s) {
+    struct init *in = sys;
+
+    switch (s) {
+    case STATE_DEVICES:
+        return enter_devices(in);
+    case STATE_INITD:
+        return enter_initd(in);
+    case STATE_HOOKS:
+        return enter_hooks(in);
+    case STATE_SERVICES:
+        return daemon_stop(&in->svcd, SIGTERM);
+    case STATE_TERM:
+        return signal_all(in, SIGTERM);
+    case STATE_KILL:
+        return signal_all(in, SIGKILL);
+    case STATE_UNMOUNT:
+        return !in->container && start_worker(in, WORKER_UNMOUNT);
+    case STATE_END:
+        return enter_end(in);
+    case STATE_START:
+    case STATE_RUNNING:
+    case STATES:
+        break;
+    }
+    return true;
+}
+
+static void late(void *sys, enum state s) {
+    struct init *in = sys;
+    const char *step = steps_current(&in->steps);
+
+    log_error("%s took too long%s%s: going on", machine_state_name(s), step ? ", in " : "", step ? step : "");
+}
+
+static void on_deadline(struct loop_source *s, void *data) {
+    struct init *in = data;
+
+    (void)s;
+    machine_event(&in->machine, EVENT_TIMEOUT);
+}
+
+static void set_deadline(void *sys, unsigned ms) {
+    struct init *in = sys;
+
+    loop_remove(&in->loop, &in->deadline);
+    if (ms && loop_set_timer(&in->loop, &in->deadline, ms, on_deadline, in) < 0)
+        log_error("could not set a deadline for %s", machine_state_name(in->machine.state));
+}
+
+/* --- events --- */
+
+static void worker_reaped(struct init *in) {
+    in->worker = 0;
+    if (in->machine.state == STATE_DEVICES || in->machine.state == STATE_UNMOUNT)
+        machine_event(&in->machine, EVENT_DONE);
+    if (in->plug_again) {
+        in->plug_again = false;
+        plug(in);
+    }
+}
+
+static void reaped(struct init *in, pid_t pid, int status) {
+    bool ended;
+
+    if (pid == in->worker)
+        worker_reaped(in);
+    else if (steps_reaped(&in->steps, pid, status, &ended)) {
+        if (ended)
+            machine_event(&in->machine, EVENT_DONE);
+    } else if (daemon_reaped(&in->svcd, pid, status)) {
+        if (in->machine.state == STATE_SERVICES)
+            machine_event(&in->machine, EVENT_DONE);
+    } else {
+        (void)daemon_reaped(&in->memlogd, pid, status);
+    }
+}
+
+static void reap_all(struct init *in) {
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        reaped(in, pid, status);
+    bool waits_for_all = in->machine.state == STATE_TERM || in->machine.state == STATE_KILL;
+    if (pid < 0 && errno == ECHILD && waits_for_all)
+        machine_event(&in->machine, EVENT_DONE);
+}
+
+static void on_signal(struct loop_source *s, const struct signalfd_siginfo *info, void *data) {
+    struct init *in = data;
+    int action = power_action((int)info->ssi_signo);
+
+    (void)s;
+    if (info->ssi_signo == SIGCHLD) {
+        reap_all(in);
+        return;
+    }
+    if (!action || machine_stopping(&in->machine))
+        return;
+    in->action = action;
+    machine_event(&in->machine, EVENT_SHUTDOWN);
+}
+
+static int start_loop(struct init *in) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (const int *sig = (const int[]){SIGCHLD, SIGUSR1, SIGUSR2, SIGTERM, SIGINT, 0}; *sig; sig++)
+        sigaddset(&set, *sig);
+    int r = loop_init(&in->loop);
+    return r < 0 ? r : loop_add_signals(&in->loop, &in->signals, &set, on_signal, in);
+}
+
+/* --- the start --- */
+
+static void prepare_root(struct init *in) {
+    uint64_t kernel = clock_ns();
+    root_make_pivotable();
+    uint64_t root = clock_ns();
+    mounts_make_proc();
+    (void)cmdline_read(&in->cmdline, NULL);
+    mounts_make(in->cmdline.cgroup_v1);
+    uint64_t mounts = clock_ns();
+    const struct timeline_stage stages[] = {{"kernel", "", 0, kernel, true, ""},
+                                            {"root", "", kernel, root, true, ""},
+                                            {"mounts", "", root, mounts, true, ""}};
+
+    (void)mkdir("/run/keelson", 0755);
+    for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
+        (void)timeline_append(TIMELINE_PATH, &stages[i]);
+    setup_console();
+}
+
+int init_main(void) {
+    static const struct machine_ops ops = {enter, set_deadline, late};
+    static struct init in;
+
+    log_init("init", LOG_LEVEL_NOTICE);
+    in.container = access("/proc/self", F_OK) == 0;
+    if (in.container) {
+        (void)cmdline_read(&in.cmdline, NULL);
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+        (void)mkdir("/run/keelson", 0755);
+    } else {
+        prepare_root(&in);
+        (void)reboot(RB_DISABLE_CAD); /* ctrl-alt-del becomes SIGINT */
+    }
+    in.machine = (struct machine){STATE_START, &ops, &in};
+    int r = start_loop(&in);
+    if (r < 0)
+        log_error("could not start the event loop: %s", strerror(-r));
+    machine_event(&in.machine, EVENT_BEGIN);
+    for (;;) {
+        r = loop_run(&in.loop);
+        if (in.container && in.machine.state == STATE_END)
+            return 0;
+        log_error("the event loop ended: %s", strerror(-r));
+        (void)sleep(1);
+    }
+}

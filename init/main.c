@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PID 1, and by other names what belongs to it: poweroff, reboot, halt, rc.shutdown, modprobe, and two workers.
+ *
+ * Signals: SIGUSR1 halt, SIGUSR2 power off, SIGTERM and SIGINT (ctrl-alt-del) reboot, SIGCHLD; all others stay
+ * blocked. Descriptors: 0-2 /dev/console, an epoll, a signalfd, a netlink socket for uevents, at most four timers.
+ * Files: /run/keelson (made here), /run/keelson/boot.json. Nothing is allocated after the start but the list of a
+ * step directory; if that fails the steps are reported as lost and the machine goes on. It never exits, save in a
+ * container.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "init/coldplug.h"
+#include "init/init.h"
+#include "init/modules.h"
+#include "init/power.h"
+#include "init/unmount.h"
+#include "lib/log.h"
+
+int main(int argc, char **argv) {
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "init";
+
+    if (power_signal(name) || !strcmp(name, "rc.shutdown") || !strcmp(name, "shutdown"))
+        return power_main(name, argc, argv);
+    if (!strcmp(name, "modprobe"))
+        return modprobe_main(argc, argv);
+    if (!strcmp(name, WORKER_COLDPLUG))
+        return coldplug_main();
+    if (!strcmp(name, WORKER_UNMOUNT))
+        return unmount_main();
+    if (getpid() != 1) {
+        log_init("init", LOG_LEVEL_NOTICE);
+        log_error("could not start: this is not PID 1; to shut down, use poweroff, reboot or halt");
+        return 1;
+    }
+    return init_main();
+}
