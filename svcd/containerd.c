@@ -2,6 +2,7 @@
 #include "svcd/containerd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 #define PROGRAM "/usr/bin/containerd"
 #define SOCKET "/run/containerd/containerd.sock"
 #define PID_FILE "/run/keelson/containerd.pid"
+#define LOG_FILE "/var/log/containerd.log"
 #define NAMESPACE "services.linuxkit"
 #define CONNECT_PAUSE_MS 10
 #define COMPLAIN_MS 30000
@@ -55,7 +57,7 @@ static void on_connection_lost(void *data) {
     struct containerd *c = data;
 
     drop_connection(c);
-    if (c->pid > 0)
+    if (c->pid > 0 && c->wanted)
         connect_soon(c, CONNECT_PAUSE_MS); /* it lives: perhaps only the connection broke */
 }
 
@@ -160,6 +162,9 @@ static void start_process(struct containerd *c) {
     struct err e = {0};
     struct spawn s = SPAWN_INIT;
 
+    /* It and its shims say much; runtime-config.toml will choose. */
+    AUTO_CLOSE int log = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    s.stdout_fd = s.stderr_fd = log;
     s.argv = (const char *const[]){PROGRAM, NULL};
     s.setsid = true;
     c->adopted = c->complained = false;

@@ -58,7 +58,7 @@ static void answer(struct control_client *c, json_t *reply, const char *error) {
 
 static json_t *describe(const struct service *s) {
     return json_pack("{s:s, s:s, s:i, s:i, s:i, s:s}", "name", s->name, "state", life_name(s->life), "pid", (int)s->pid,
-                     "restarts", (int)s->restarts, "exit_status", (int)s->exit_status, "error", s->error);
+                     "restarts", (int)s->restarts, "exit_status", (int)s->exit_status, "last_error", s->error);
 }
 
 static json_t *describe_all(const struct svcd *d) {

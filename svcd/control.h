@@ -4,7 +4,8 @@
  * "done":true. At most CONTROL_CLIENTS_MAX clients; a request of more than CONTROL_LINE_MAX bytes ends the connection.
  *
  *   {"cmd":"system-init"}                answered when every service has started or failed
- *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status, error}], "done":true}
+ *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status, last_error}],
+ * "done":true}
  *   {"cmd":"start|stop|restart","name":"www"}   answered when it runs, is down, or has failed
  *
  * "error" in the last object: what went wrong.

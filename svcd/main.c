@@ -8,8 +8,10 @@
  * /var/log/NAME.log and NAME.out.log. Bounds: 1024 services, 16 MiB a message of containerd, 64 KiB a request.
  * It never blocks on another process; mounts of a service's bundle are made in the loop.
  */
+#include <jansson.h>
 #include <string.h>
 
+#include "lib/loop.h"
 #include "svcd/service_main.h"
 #include "svcd/svcd.h"
 
@@ -17,5 +19,7 @@ int main(int argc, char **argv) {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "svcd";
 
+    /* Early in the boot the kernel would spend a second on gathering entropy for jansson's hash tables. */
+    json_object_seed((size_t)clock_ns() | 1);
     return strcmp(name, "svcd") == 0 ? svcd_main() : service_main(name, argc, argv);
 }

@@ -101,7 +101,7 @@ static int format_list(const json_t *services, struct buf *out) {
     json_array_foreach(services, i, s) {
         char pid[24] = "-";
         json_int_t n = json_integer_value(json_object_get(s, "pid"));
-        const char *error = json_string_value(json_object_get(s, "error"));
+        const char *error = json_string_value(json_object_get(s, "last_error"));
         if (n > 0)
             (void)snprintf(pid, sizeof(pid), "%lld", (long long)n);
         if (!r)
