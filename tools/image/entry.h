@@ -35,8 +35,9 @@ struct entry {
     const char *link; /* symlink target as it is, or hard link target path; NULL otherwise */
     mode_t mode;      /* permission bits, 07777 */
     uint32_t uid, gid;
-    uint64_t size; /* regular files */
-    int64_t mtime; /* seconds */
+    uint64_t size;  /* regular files */
+    int64_t mtime;  /* seconds */
+    uint32_t nlink; /* regular files: how many names it will have, itself included; 0 or 1: no others are known */
     uint32_t dev_major, dev_minor;
     const struct entry_xattr *xattrs;
     size_t xattrs_len;

@@ -110,6 +110,15 @@ static int learn(void *data, const struct entry *entry, const struct entry_conte
     return 0;
 }
 
+/* Names that share the node's inode in the end. */
+static uint32_t count_names(const struct inode *i) {
+    uint32_t names = 0;
+
+    for (size_t k = 0; i && k < i->links_len; k++)
+        names += i->links[k]->inode == i;
+    return names;
+}
+
 static int emit_node(struct walk *w, struct node *n, const struct entry *meta, const struct entry_content *content,
                      struct err *e) {
     char path[ENTRY_PATH_MAX];
@@ -118,6 +127,7 @@ static int emit_node(struct walk *w, struct node *n, const struct entry *meta, c
     if (node_path(n, path, sizeof(path)) < 0)
         return err_set(e, -ENAMETOOLONG, "a path that ends in \"%.200s\" is too long", n->name);
     entry.path = path;
+    entry.nlink = count_names(n->inode);
     n->emitted = true;
     return w->fn(w->data, &entry, content, e);
 }

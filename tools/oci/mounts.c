@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mounts of config.json: defaults, then tmpfs, binds and mounts; a later one replaces what has its destination. */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/oci/oci_priv.h"
+
+json_t *mount_new(const char *destination, const char *type, const char *source, json_t *options) {
+    json_t *m = json_pack("{s:s}", "destination", destination);
+
+    if (type && *type)
+        (void)json_object_set_new(m, "type", json_string(type));
+    if (source && *source)
+        (void)json_object_set_new(m, "source", json_string(source));
+    if (json_array_size(options))
+        (void)json_object_set(m, "options", options);
+    json_decref(options);
+    return m;
+}
+
+static int put(json_t *mounts, const char *destination, const char *type, const char *source, json_t *options) {
+    return json_object_set_new(mounts, destination, mount_new(destination, type, source, options)) < 0 ? -ENOMEM : 0;
+}
+
+static int put_defaults(json_t *mounts, bool readonly) {
+    static const struct {
+        const char *destination, *type, *options, *options_readonly;
+    } defaults[] = {
+        {"/proc", "proc", "nosuid,nodev,noexec,relatime", NULL},
+        {"/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", "nosuid,strictatime,mode=755,size=65536k,ro"},
+        {"/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620", NULL},
+        {"/sys", "sysfs", "nosuid,noexec,nodev", "nosuid,noexec,nodev,ro"},
+        {"/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro", NULL},
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(defaults) && !r; i++)
+        r = put(
+            mounts, defaults[i].destination, defaults[i].type, defaults[i].type,
+            split(readonly && defaults[i].options_readonly ? defaults[i].options_readonly : defaults[i].options, ','));
+    return r;
+}
+
+static int put_tmpfs(json_t *mounts, const char *text, struct err *e) {
+    AUTO_JSON json_t *parts = split(text, ':');
+    const char *options = json_string_value(json_array_get(parts, 1));
+
+    if (json_array_size(parts) > 2)
+        return err_set(e, -EINVAL, "the tmpfs \"%s\" has too many colons; write it as PATH or PATH:OPTIONS", text);
+    return put(mounts, json_string_value(json_array_get(parts, 0)), "tmpfs", "tmpfs",
+               options ? split(options, ',') : NULL);
+}
+
+static int put_bind(json_t *mounts, const char *text, struct err *e) {
+    AUTO_JSON json_t *parts = split(text, ':');
+    const char *source = json_string_value(json_array_get(parts, 0));
+    const char *destination = json_string_value(json_array_get(parts, 1));
+    const char *options = json_string_value(json_array_get(parts, 2));
+
+    if (json_array_size(parts) < 2 || json_array_size(parts) > 3)
+        return err_set(e, -EINVAL, "the bind \"%s\" has too %s colons; write it as SOURCE:DESTINATION[:OPTIONS]", text,
+                       destination ? "many" : "few");
+    if (*source != '/')
+        return err_set(e, -EINVAL, "the bind \"%s\" names a volume that does not exist; declare it or write a path",
+                       text);
+    json_t *list = split(options ? options : "rw,rbind,rshared", ',');
+    if (options)
+        (void)json_array_append_new(list, json_string("rbind"));
+    return put(mounts, destination, "bind", source, list);
+}
+
+static const char *implied_type(const char *source, const char *destination) {
+    static const char *const types[] = {"mqueue", "devpts", "proc", "sysfs", "cgroup"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (!strcmp(source, types[i]))
+            return types[i];
+    return strcmp(destination, "/dev") ? "" : "tmpfs";
+}
+
+static const char *implied_destination(const char *type) {
+    static const struct {
+        const char *type, *destination;
+    } usual[] = {{"proc", "/proc"},
+                 {"devpts", "/dev/pts"},
+                 {"sysfs", "/sys"},
+                 {"cgroup", "/sys/fs/cgroup"},
+                 {"mqueue", "/dev/mqueue"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+        if (!strcmp(type, usual[i].type))
+            return usual[i].destination;
+    return "";
+}
+
+static const char *word(const json_t *object, const char *key) {
+    const char *s = json_string_value(json_object_get(object, key));
+
+    return s ? s : "";
+}
+
+static int put_mount(json_t *mounts, const json_t *m, struct err *e) {
+    const char *type = word(m, "type"), *source = word(m, "source"), *destination = word(m, "destination");
+    const char *place = json_string_value(json_object_get(m, "@"));
+
+    if (!*type)
+        type = implied_type(source, destination);
+    if (!*type)
+        return err_set(e, -EINVAL, "%s: the mount on \"%s\" has no \"type\"; add it", place ? place : "label",
+                       destination);
+    if (!strcmp(type, "bind") && *source && *source != '/')
+        return err_set(e, -EINVAL,
+                       "%s: the mount names a volume \"%s\" that does not exist; declare it or write a path",
+                       place ? place : "label", source);
+    if (!*source)
+        source = type;
+    if (!*destination)
+        destination = implied_destination(type);
+    if (!*destination)
+        return err_set(e, -EINVAL, "%s: the mount of type \"%s\" has no \"destination\"; add it",
+                       place ? place : "label", type);
+    return put(mounts, destination, type, source, json_deep_copy(json_object_get(m, "options")));
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int sorted(json_t *mounts, json_t **out) {
+    AUTO_FREE const char **names = calloc(json_object_size(mounts) + 1, sizeof(*names));
+    const char *key;
+    json_t *value;
+    size_t n = 0;
+
+    if (!names)
+        return -ENOMEM;
+    json_object_foreach(mounts, key, value) names[n++] = key;
+    qsort(names, n, sizeof(*names), by_name);
+    *out = json_array();
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append(*out, json_object_get(mounts, names[i])) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int make_mounts(const struct sources *s, json_t **out, struct err *e) {
+    AUTO_JSON json_t *mounts = json_object();
+    AUTO_JSON json_t *binds = pick_merged(s, "binds");
+    const json_t *value;
+    size_t i;
+
+    int r = put_defaults(mounts, pick_bool(s, "readonly"));
+    json_array_foreach(pick(s, "tmpfs"), i, value) {
+        if (!r)
+            r = put_tmpfs(mounts, json_string_value(value), e);
+    }
+    json_array_foreach(binds, i, value) {
+        if (!r)
+            r = put_bind(mounts, json_string_value(value), e);
+    }
+    json_array_foreach(pick(s, "mounts"), i, value) {
+        if (!r)
+            r = put_mount(mounts, value, e);
+    }
+    return r ? r : sorted(mounts, out);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/config/yaml.h"
+#include "tools/oci/oci_priv.h"
+
+#define OCI_VERSION "1.1.0"
+#define LABEL "org.mobyproject.config"
+
+const json_t *pick(const struct sources *s, const char *key) {
+    const json_t *v = json_object_get(s->yaml, key);
+
+    return v ? v : json_object_get(s->label, key);
+}
+
+const char *pick_string(const struct sources *s, const char *key, const char *otherwise) {
+    const char *yaml = json_string_value(json_object_get(s->yaml, key));
+    const char *label = json_string_value(json_object_get(s->label, key));
+
+    if (yaml && *yaml)
+        return yaml;
+    return label && *label ? label : otherwise;
+}
+
+bool pick_bool(const struct sources *s, const char *key) {
+    return json_is_true(pick(s, key));
+}
+
+json_t *pick_merged(const struct sources *s, const char *key) {
+    char add[64];
+    const json_t *whole = json_object_get(s->yaml, key);
+
+    (void)snprintf(add, sizeof(add), "%s.add", key);
+    if (whole)
+        return json_deep_copy(whole);
+    json_t *list = json_array();
+    json_t *first = json_object_get(s->label, key), *more = json_object_get(s->yaml, add);
+    if (list && ((first && json_array_extend(list, first) < 0) || (more && json_array_extend(list, more) < 0))) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+json_t *copy_plain(const json_t *value) {
+    json_t *copy = NULL, *item;
+    const char *key;
+    size_t i;
+
+    if (json_is_object(value)) {
+        copy = json_object();
+        /* jansson's iteration wants a pointer that is not const; it changes nothing */
+        for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
+             it = json_object_iter_next((json_t *)(uintptr_t)value, it)) {
+            key = json_object_iter_key(it);
+            if (strcmp(key, "@") && json_object_set_new(copy, key, copy_plain(json_object_iter_value(it))) < 0)
+                break;
+        }
+        return copy;
+    }
+    if (!json_is_array(value))
+        return json_deep_copy(value);
+    copy = json_array();
+    json_array_foreach(value, i, item) {
+        if (json_array_append_new(copy, copy_plain(item)) < 0)
+            break;
+    }
+    return copy;
+}
+
+json_t *split(const char *s, char separator) {
+    json_t *list = json_array();
+
+    for (;;) {
+        const char *end = strchrnul(s, separator);
+        if (json_array_append_new(list, json_stringn(s, (size_t)(end - s))) < 0 || !*end)
+            return list;
+        s = end + 1;
+    }
+}
+
+static json_t *make_args(const struct sources *s) {
+    const json_t *command = pick(s, "command");
+    json_t *list = json_array(), *entrypoint = json_object_get(s->image, "Entrypoint"),
+           *cmd = json_object_get(s->image, "Cmd");
+
+    if (command) {
+        json_decref(list);
+        return json_deep_copy(command);
+    }
+    if (json_is_array(entrypoint))
+        (void)json_array_extend(list, entrypoint);
+    if (json_is_array(cmd))
+        (void)json_array_extend(list, cmd);
+    return list;
+}
+
+static json_t *make_env(const struct sources *s) {
+    const json_t *env = pick(s, "env");
+
+    if (!env)
+        env = json_object_get(s->image, "Env");
+    return json_is_array(env) ? json_deep_copy(env) : json_array();
+}
+
+static int make_user(const struct sources *s, json_t **out, struct err *e) {
+    AUTO_JSON json_t *groups = json_array();
+    const json_t *value;
+    uint32_t uid, gid, id;
+    size_t i;
+
+    int r = config_user_id(s->config, pick(s, "uid"), &uid, e);
+    if (!r)
+        r = config_user_id(s->config, pick(s, "gid"), &gid, e);
+    if (r < 0)
+        return r;
+    json_array_foreach(pick(s, "additionalGids"), i, value) {
+        r = config_user_id(s->config, value, &id, e);
+        if (r < 0)
+            return r;
+        (void)json_array_append_new(groups, json_integer(id));
+    }
+    *out = json_pack("{s:I, s:I}", "uid", (json_int_t)uid, "gid", (json_int_t)gid);
+    if (json_array_size(groups))
+        (void)json_object_set(*out, "additionalGids", groups);
+    return *out ? 0 : -ENOMEM;
+}
+
+static int make_process(const struct sources *s, json_t **out, struct err *e) {
+    AUTO_JSON json_t *user = NULL, *capabilities = NULL, *rlimits = NULL;
+    const char *cwd = json_string_value(json_object_get(s->image, "WorkingDir"));
+    const json_t *oom = pick(s, "oomScoreAdj");
+
+    int r = make_user(s, &user, e);
+    if (!r)
+        r = make_capabilities(s, &capabilities, e);
+    if (!r)
+        r = make_rlimits(s, &rlimits, e);
+    if (r < 0)
+        return r;
+    *out = json_pack("{s:O, s:o, s:o, s:s, s:O}", "user", user, "args", make_args(s), "env", make_env(s), "cwd",
+                     pick_string(s, "cwd", cwd && *cwd ? cwd : "/"), "capabilities", capabilities);
+    if (json_array_size(rlimits))
+        (void)json_object_set(*out, "rlimits", rlimits);
+    if (pick_bool(s, "noNewPrivileges"))
+        (void)json_object_set_new(*out, "noNewPrivileges", json_true());
+    if (oom)
+        (void)json_object_set_new(*out, "oomScoreAdj", json_deep_copy(oom));
+    return *out ? 0 : -ENOMEM;
+}
+
+static int make_config(const struct sources *s, json_t **out, struct err *e) {
+    AUTO_JSON json_t *process = NULL, *mounts = NULL, *linux_part = NULL;
+    const json_t *annotations = pick(s, "annotations");
+    const char *hostname = pick_string(s, "hostname", NULL);
+
+    int r = make_mounts(s, &mounts, e);
+    if (!r)
+        r = make_process(s, &process, e);
+    if (!r)
+        r = make_linux(s, &linux_part, e);
+    if (r < 0)
+        return r;
+    *out = json_pack("{s:s, s:O, s:{s:s}}", "ociVersion", OCI_VERSION, "process", process, "root", "path", "rootfs");
+    if (pick_bool(s, "readonly"))
+        (void)json_object_set_new(json_object_get(*out, "root"), "readonly", json_true());
+    if (hostname)
+        (void)json_object_set_new(*out, "hostname", json_string(hostname));
+    (void)json_object_set(*out, "mounts", mounts);
+    if (json_object_size(annotations))
+        (void)json_object_set_new(*out, "annotations", json_deep_copy(annotations));
+    return json_object_set(*out, "linux", linux_part) < 0 ? -ENOMEM : 0;
+}
+
+static int read_label(const struct config_container *container, const json_t *image, json_t **out, struct err *e) {
+    const char *text = json_string_value(json_object_get(json_object_get(image, "Labels"), LABEL));
+    char where[256];
+
+    if (!text || !*text)
+        return 0;
+    (void)snprintf(where, sizeof(where), "label " LABEL " of %s", container->image);
+    return yaml_read(where, text, strlen(text), &schema_label, false, out, e);
+}
+
+int oci_spec_make(const struct config *c, const struct config_container *container, const json_t *image_config,
+                  struct oci_spec *out, struct err *e) {
+    AUTO_JSON json_t *label = NULL;
+    struct err local = {0};
+    struct sources s = {.config = c, .yaml = container->fields, .image = json_object_get(image_config, "config")};
+
+    e = e ? e : &local;
+    *out = (struct oci_spec){0};
+    e->code = 0;
+    int r = read_label(container, s.image, &label, e);
+    s.label = label;
+    out->readonly = pick_bool(&s, "readonly");
+    if (!r)
+        r = make_config(&s, &out->config, e);
+    if (!r)
+        r = make_runtime(&s, &out->runtime, e);
+    if (!r)
+        return 0;
+    oci_spec_free(out);
+    if (!e->code)
+        return err_errno(e, r, "%s: could not make its configuration", container->place);
+    return err_wrap(e, r, "%s", container->place);
+}
+
+void oci_spec_free(struct oci_spec *s) {
+    json_decref(s->config);
+    json_decref(s->runtime);
+    *s = (struct oci_spec){0};
+}

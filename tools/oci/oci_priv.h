@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOOLS_OCI_OCI_PRIV_H
+#define TOOLS_OCI_OCI_PRIV_H
+
+#include "lib/json.h"
+#include "tools/oci/oci.h"
+
+/* Where a container's fields come from. */
+struct sources {
+    const struct config *config;
+    const json_t *label; /* NULL: the image has none */
+    const json_t *yaml;
+    const json_t *image; /* the "config" object of the image configuration, or NULL */
+};
+
+/* No limit, in rlimits: 2^64-1 does not fit jansson's numbers; oci_dump() writes it. */
+#define RLIMIT_UNLIMITED (-1)
+
+/* The YAML's value if it has one, else the label's, else NULL. */
+const json_t *pick(const struct sources *s, const char *key);
+/* The same for strings, where "" means not set; else `otherwise`. */
+const char *pick_string(const struct sources *s, const char *key, const char *otherwise);
+bool pick_bool(const struct sources *s, const char *key);
+/* The label's list followed by the YAML's KEY.add, unless the YAML has KEY itself. New reference. */
+json_t *pick_merged(const struct sources *s, const char *key);
+/* A deep copy without the "@" members that say where in the YAML an object stands. */
+json_t *copy_plain(const json_t *value);
+/* {"destination", "type", "source", "options"}, without what is NULL; takes over options. New reference. */
+json_t *mount_new(const char *destination, const char *type, const char *source, json_t *options);
+/* A new array of the words of s between separators. */
+json_t *split(const char *s, char separator);
+
+int make_mounts(const struct sources *s, json_t **out, struct err *e);
+int make_capabilities(const struct sources *s, json_t **out, struct err *e);
+int make_rlimits(const struct sources *s, json_t **out, struct err *e);
+int make_linux(const struct sources *s, json_t **out, struct err *e);
+int make_runtime(const struct sources *s, json_t **out, struct err *e);
+
+#endif

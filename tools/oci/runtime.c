@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runtime.json, and documents as text. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "tools/oci/oci_priv.h"
+
+static const char *word(const json_t *object, const char *key) {
+    const char *s = json_string_value(json_object_get(object, key));
+
+    return s ? s : "";
+}
+
+static json_t *plain_mounts(const json_t *from) {
+    json_t *list = json_array();
+    const json_t *m;
+    size_t i;
+
+    json_array_foreach(from, i, m) {
+        (void)json_array_append_new(list, mount_new(word(m, "destination"), word(m, "type"), word(m, "source"),
+                                                    json_deep_copy(json_object_get(m, "options"))));
+    }
+    return list;
+}
+
+static json_t *plain_interfaces(const json_t *from) {
+    static const char *const words[] = {"name", "add", "peer"};
+    json_t *list = json_array();
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(from, i, entry) {
+        json_t *interface = json_object();
+        for (size_t w = 0; w < ARRAY_SIZE(words); w++)
+            if (*word(entry, words[w]))
+                (void)json_object_set_new(interface, words[w], json_string(word(entry, words[w])));
+        (void)json_object_set_new(interface, "createInRoot",
+                                  json_boolean(json_is_true(json_object_get(entry, "createInRoot"))));
+        (void)json_array_append_new(list, interface);
+    }
+    return list;
+}
+
+static json_t *plain_strings(const json_t *from) {
+    return from ? json_deep_copy(from) : json_array();
+}
+
+/* Label and YAML are merged key by key, and bindNS entry by entry. */
+int make_runtime(const struct sources *s, json_t **out, struct err *e) {
+    static const char *const kinds[] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
+    struct sources r = {.label = json_object_get(s->label, "runtime"), .yaml = json_object_get(s->yaml, "runtime")};
+    struct sources ns = {.label = json_object_get(r.label, "bindNS"), .yaml = json_object_get(r.yaml, "bindNS")};
+    const json_t *namespace = pick(&r, "namespace");
+    json_t *bind_ns = json_object();
+
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const json_t *path = pick(&ns, kinds[i]);
+        (void)json_object_set_new(bind_ns, kinds[i], path ? json_deep_copy(path) : json_string(""));
+    }
+    *out = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "cgroups", plain_strings(pick(&r, "cgroups")), "mounts",
+                     plain_mounts(pick(&r, "mounts")), "mkdir", plain_strings(pick(&r, "mkdir")), "interfaces",
+                     plain_interfaces(pick(&r, "interfaces")), "bindNS", bind_ns, "namespace",
+                     namespace ? json_string_value(namespace) : "");
+    return *out ? 0 : err_errno(e, -ENOMEM, "could not make runtime.json");
+}
+
+int oci_add_root_mounts(struct oci_spec *s, const char *bundle, const char *root, struct err *e) {
+    AUTO_JSON json_t *mounts = json_array();
+    AUTO_JSON json_t *rootfs = json_sprintf("/%s/rootfs", bundle), *tmp = json_sprintf("/%s/tmp", bundle),
+                     *from = json_sprintf("/%s", root);
+
+    if (s->readonly) {
+        (void)json_array_append_new(
+            mounts, mount_new(json_string_value(rootfs), NULL, json_string_value(from), split("bind", ',')));
+    } else {
+        json_t *options = json_array();
+        (void)json_array_append_new(options, json_sprintf("lowerdir=/%s", root));
+        (void)json_array_append_new(options, json_sprintf("upperdir=/%s/tmp/upper", bundle));
+        (void)json_array_append_new(options, json_sprintf("workdir=/%s/tmp/work", bundle));
+        (void)json_array_append_new(mounts, mount_new(json_string_value(tmp), "tmpfs", "tmpfs", NULL));
+        (void)json_array_append_new(mounts,
+                                    mount_new(json_string_value(tmp), NULL, NULL, split("remount,private", ',')));
+        (void)json_array_append_new(mounts, mount_new(json_string_value(rootfs), "overlay", "overlay", options));
+    }
+    if (json_array_extend(mounts, json_object_get(s->runtime, "mounts")) < 0 ||
+        json_object_set(s->runtime, "mounts", mounts) < 0)
+        return err_errno(e, -ENOMEM, "could not make runtime.json");
+    return 0;
+}
+
+/*
+ * jansson's integers are signed: RLIMIT_UNLIMITED becomes 2^64-1 here. A quote inside a JSON string is always written
+ * \", so the pattern cannot match a part of one.
+ */
+char *oci_dump(const json_t *doc) {
+    static const char *const patterns[] = {"\"hard\": -1", "\"soft\": -1"};
+    AUTO_FREE char *text = json_dumps(doc, JSON_INDENT(4));
+    struct buf out = BUF_INIT;
+
+    for (const char *p = text; p && *p;) {
+        const char *hard = strstr(p, patterns[0]), *soft = strstr(p, patterns[1]);
+        const char *next = hard && (!soft || hard < soft) ? hard : soft;
+        if (!next) {
+            if (buf_puts(&out, p) < 0)
+                break;
+            return out.data;
+        }
+        if (buf_append(&out, p, (size_t)(next - p) + 8) < 0 || buf_puts(&out, "18446744073709551615") < 0)
+            break;
+        p = next + strlen(patterns[0]);
+    }
+    buf_free(&out);
+    return NULL;
+}

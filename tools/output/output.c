@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/output/output.h"
+
+int output_add(struct output *o, const struct entry *entry, const struct entry_content *content,
+               const struct origin *origin, struct err *e) {
+    return o->type->add(o, entry, content, origin, e);
+}
+
+int output_finish(struct output *o, struct err *e) {
+    return o->type->finish(o, e);
+}
+
+void output_free(struct output *o) {
+    o->type->free(o);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tar: the whole tree as a PAX archive. Every entry says in LINUXKIT.source and LINUXKIT.location where it comes from;
+ * libarchive writes no records of one's own, so headers are made here.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "tools/output/stream.h"
+
+#define BLOCK 512
+#define OCTAL_7_MAX 07777777U
+#define OCTAL_11_MAX 077777777777ULL
+
+struct tar {
+    struct output base;
+    struct stream *stream;
+};
+
+struct ustar {
+    char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100], magic[6], version[2];
+    char user[32], group[32], dev_major[8], dev_minor[8], prefix[155], pad[12];
+};
+_Static_assert(sizeof(struct ustar) == BLOCK, "a tar header is one block");
+
+static bool is_plain(const char *s, size_t max) {
+    size_t len = strlen(s);
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)s[i] >= 0x80)
+            return false;
+    return len <= max;
+}
+
+/* "LEN KEY=VALUE\n", where LEN counts itself. */
+static int record(struct buf *b, const char *key, const void *value, size_t len) {
+    size_t rest = strlen(key) + len + 3, total = rest + 1;
+
+    while ((size_t)snprintf(NULL, 0, "%zu", total) + rest != total)
+        total = (size_t)snprintf(NULL, 0, "%zu", total) + rest;
+    int r = buf_printf(b, "%zu %s=", total, key);
+    if (!r)
+        r = buf_append(b, value, len);
+    return r ? r : buf_puts(b, "\n");
+}
+
+static int text_record(struct buf *b, const char *key, const char *value) {
+    return record(b, key, value, strlen(value));
+}
+
+static int number_record(struct buf *b, const char *key, uint64_t value) {
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    return text_record(b, key, text);
+}
+
+static int records(struct buf *b, const struct entry *entry, const struct origin *origin) {
+    int r = text_record(b, "LINUXKIT.location", origin->location);
+
+    if (!r)
+        r = text_record(b, "LINUXKIT.source", origin->source);
+    for (size_t i = 0; i < entry->xattrs_len && !r; i++) {
+        char key[320];
+        (void)snprintf(key, sizeof(key), "SCHILY.xattr.%s", entry->xattrs[i].name);
+        r = record(b, key, entry->xattrs[i].value, entry->xattrs[i].len);
+    }
+    if (!r && entry->gid > OCTAL_7_MAX)
+        r = number_record(b, "gid", entry->gid);
+    if (!r && entry->link && !is_plain(entry->link, 100))
+        r = text_record(b, "linkpath", entry->link);
+    if (!r && !is_plain(entry->path, 99))
+        r = text_record(b, "path", entry->path);
+    if (!r && entry->type == ENTRY_FILE && entry->size > OCTAL_11_MAX)
+        r = number_record(b, "size", entry->size);
+    return !r && entry->uid > OCTAL_7_MAX ? number_record(b, "uid", entry->uid) : r;
+}
+
+static void octal(char *field, size_t size, uint64_t value) {
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "%0*llo", (int)size - 1, (unsigned long long)value);
+    if (strlen(text) < size)
+        memcpy(field, text, size); /* what does not fit has its PAX record */
+}
+
+static void name_field(char *field, const char *s, bool slash) {
+    size_t len = strnlen(s, 100);
+
+    memcpy(field, s, len);
+    if (slash && len < 100)
+        field[len] = '/';
+}
+
+static int write_header(struct stream *s, const struct entry *entry, char type, struct err *e) {
+    struct ustar h = {.type = type, .magic = "ustar", .version = {'0', '0'}};
+    unsigned sum = 0;
+
+    name_field(h.name, entry->path, entry->type == ENTRY_DIR);
+    if (entry->link)
+        name_field(h.link, entry->link, false);
+    octal(h.mode, sizeof(h.mode), entry->mode & 07777);
+    octal(h.uid, sizeof(h.uid), entry->uid);
+    octal(h.gid, sizeof(h.gid), entry->gid);
+    octal(h.size, sizeof(h.size), entry->type == ENTRY_FILE ? entry->size : 0);
+    octal(h.mtime, sizeof(h.mtime), entry->mtime < 0 ? 0 : (uint64_t)entry->mtime);
+    octal(h.dev_major, sizeof(h.dev_major), entry->dev_major);
+    octal(h.dev_minor, sizeof(h.dev_minor), entry->dev_minor);
+    memset(h.sum, ' ', sizeof(h.sum));
+    for (size_t i = 0; i < sizeof(h); i++)
+        sum += ((const unsigned char *)&h)[i];
+    octal(h.sum, 7, sum);
+    return stream_write(s, &h, sizeof(h), e);
+}
+
+static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
+               const struct origin *origin, struct err *e) {
+    static const char types[] = {
+        [ENTRY_FILE] = '0', [ENTRY_DIR] = '5',   [ENTRY_SYMLINK] = '2', [ENTRY_HARDLINK] = '1',
+        [ENTRY_CHAR] = '3', [ENTRY_BLOCK] = '4', [ENTRY_FIFO] = '6',
+    };
+    struct tar *t = (struct tar *)o;
+    AUTO_BUF struct buf pax = BUF_INIT;
+
+    if (records(&pax, entry, origin) < 0)
+        return err_errno(e, -ENOMEM, "could not store %s", entry->path);
+    const struct entry extra = {.type = ENTRY_FILE, .path = "PaxHeaders.0/entry", .mode = 0644, .size = pax.len};
+    int r = write_header(t->stream, &extra, 'x', e);
+    if (!r)
+        r = stream_write(t->stream, pax.data, pax.len, e);
+    if (!r)
+        r = stream_pad(t->stream, BLOCK, e);
+    if (!r)
+        r = write_header(t->stream, entry, types[entry->type], e);
+    if (!r && entry->type == ENTRY_FILE)
+        r = stream_copy(t->stream, content, entry->size, entry->path, e);
+    return r ? r : stream_pad(t->stream, BLOCK, e);
+}
+
+static int finish(struct output *o, struct err *e) {
+    static const char end[2 * BLOCK];
+    struct tar *t = (struct tar *)o;
+    int r = stream_write(t->stream, end, sizeof(end), e);
+
+    if (!r)
+        r = stream_end(t->stream, e);
+    return r ? r : stream_commit(t->stream, e);
+}
+
+static void free_tar(struct output *o) {
+    struct tar *t = (struct tar *)o;
+
+    if (t->stream)
+        stream_free(t->stream);
+    free(t);
+}
+
+int output_tar_new(const char *path, struct output **out, struct err *e) {
+    static const struct output_type type = {.add = add, .finish = finish, .free = free_tar};
+    struct tar *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return err_errno(e, -ENOMEM, "could not write %s", path);
+    t->base.type = &type;
+    int r = stream_open(path, &t->stream, e);
+    if (r < 0)
+        free_tar(&t->base);
+    else
+        *out = &t->base;
+    return r;
+}
