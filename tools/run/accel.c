@@ -3,120 +3,134 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/log.h"
 #include "lib/spawn.h"
 
-#define GUEST_PAGE 4096
+#define PROBE_OUTPUT_MAX ((size_t)1 << 20)
+#define REAP_MS 1000 /* what a killed probe gets to disappear */
 
-#ifdef __x86_64__
-static const bool HOST_IS_X86 = true;
+/* Without a root the kernel panics after its last initcall; one with an initramfs inside frees its start-up memory. */
+static const char *const STARTED[] = {"Kernel panic - not syncing", "Freeing unused kernel"};
 
-/* Real mode, one page of memory at 0 that begins with HLT. */
-static int load_halt(int vm, int vcpu, void *page, struct err *e) {
-    *(unsigned char *)page = 0xf4;
-    struct kvm_userspace_memory_region region = {.memory_size = GUEST_PAGE, .userspace_addr = (uintptr_t)page};
-    struct kvm_sregs sregs;
-    struct kvm_regs regs = {.rflags = 2};
-    if (ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) < 0 || ioctl(vcpu, KVM_GET_SREGS, &sregs) < 0)
-        return err_errno(e, -errno, "could not set up a machine");
-    sregs.cs.base = 0;
-    sregs.cs.selector = 0;
-    if (ioctl(vcpu, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu, KVM_SET_REGS, &regs) < 0)
-        return err_errno(e, -errno, "could not set registers");
+static bool has_started(const struct buf *out) {
+    for (size_t i = 0; i < ARRAY_SIZE(STARTED); i++)
+        if (out->len > 0 && memmem(out->data, out->len, STARTED[i], strlen(STARTED[i])))
+            return true;
+    return false;
+}
+
+static int64_t now_ms(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Like poll(2) for reading on one descriptor, until `deadline`; 0 when that has come. */
+static int wait_readable(int fd, int64_t deadline) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int r;
+    do {
+        int64_t left = deadline - now_ms();
+        r = poll(&p, 1, left > 0 ? (int)left : 0);
+    } while (r < 0 && errno == EINTR);
+    return r;
+}
+
+static int watch(int fd, unsigned timeout_ms, struct err *e) {
+    AUTO_BUF struct buf out = {.max = PROBE_OUTPUT_MAX};
+    int64_t deadline = now_ms() + timeout_ms;
+    while (!has_started(&out)) {
+        int r = wait_readable(fd, deadline);
+        if (r == 0)
+            return err_set(e, -ETIMEDOUT, "the kernel does not start within %u ms", timeout_ms);
+        char *room = r < 0 ? NULL : buf_reserve(&out, 4096);
+        if (!room)
+            return err_set(e, -EIO, "could not watch the kernel start");
+        ssize_t n = read(fd, room, 4096);
+        if (n == 0)
+            return err_set(e, -EIO, "QEMU ended before the kernel had started");
+        if (n < 0 && errno != EINTR)
+            return err_errno(e, -errno, "could not watch the kernel start");
+        buf_commit(&out, n > 0 ? (size_t)n : 0);
+    }
     return 0;
 }
 
-static int run_halt(int kvm, int vm, int vcpu, struct err *e) {
-    int size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-    if (size < (int)sizeof(struct kvm_run))
-        return err_set(e, -EIO, "could not learn the size of a CPU's page");
-    struct kvm_run *run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-    void *page = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int r = 0;
-    if (run == MAP_FAILED || page == MAP_FAILED)
-        r = err_errno(e, -errno, "could not map a CPU's page");
-    if (r == 0)
-        r = load_halt(vm, vcpu, page, e);
-    if (r == 0 && ioctl(vcpu, KVM_RUN, 0) < 0)
-        r = err_errno(e, -errno, "could not run an instruction");
-    if (r == 0 && run->exit_reason != KVM_EXIT_HLT)
-        r = err_set(e, -EIO, "could not run an instruction: KVM exit reason %u", run->exit_reason);
-    if (run != MAP_FAILED)
-        (void)munmap(run, (size_t)size);
-    if (page != MAP_FAILED)
-        (void)munmap(page, GUEST_PAGE);
-    return r;
-}
-#else
-static const bool HOST_IS_X86 = false;
-
-static int run_halt(int kvm, int vm, int vcpu, struct err *e) {
-    (void)kvm, (void)vm, (void)vcpu, (void)e;
-    return 0; /* a CPU that could be made is all that is asked of other machines */
-}
-#endif
-
-int accel_try_kvm(const char *device, struct err *e) {
-    AUTO_CLOSE int kvm = open(device, O_RDWR | O_CLOEXEC);
-    if (kvm < 0)
-        return err_errno(e, -errno, "could not open %s", device);
-    int version = ioctl(kvm, KVM_GET_API_VERSION, 0);
-    if (version != KVM_API_VERSION)
-        return err_set(e, -ENOTSUP, "could not use %s: it does not speak KVM's API version %d", device,
-                       KVM_API_VERSION);
-    AUTO_CLOSE int vm = ioctl(kvm, KVM_CREATE_VM, 0);
-    if (vm < 0)
-        return err_errno(e, -errno, "could not make a machine with %s", device);
-    AUTO_CLOSE int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-    if (vcpu < 0)
-        return err_errno(e, -errno, "could not make a CPU with %s", device);
-    return run_halt(kvm, vm, vcpu, e);
-}
-
 int accel_probe(const char *const *argv, unsigned timeout_ms, struct err *e) {
+    int ends[2];
+    AUTO_CLOSE int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null < 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return err_errno(e, -errno, "could not make a pipe");
+    AUTO_CLOSE int read_end = ends[0];
+    AUTO_CLOSE int write_end = ends[1];
     struct spawn s = SPAWN_INIT;
     s.argv = argv;
+    s.stdout_fd = write_end;
+    s.stderr_fd = null; /* what QEMU says of an accelerator that does not work is no news */
     s.die_with_us = true;
     pid_t pid;
     AUTO_CLOSE int pidfd = -1;
     int r = spawn(&s, &pid, &pidfd, e);
     if (r < 0)
         return r;
-    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    do
-        r = poll(&ended, 1, (int)timeout_ms);
-    while (r < 0 && errno == EINTR);
-    if (r <= 0) {
-        (void)kill(pid, SIGKILL);
-        return err_set(e, -ETIMEDOUT, "no answer within %u ms", timeout_ms);
-    }
-    int status;
-    if (waitpid(pid, &status, 0) != pid)
-        return err_errno(e, -errno, "could not wait for the probe");
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    char reason[64];
-    return err_set(e, -EIO, "the probe %s", exit_reason(status, reason, sizeof(reason)));
+    (void)close(steal_fd(&write_end));
+    r = watch(read_end, timeout_ms, e);
+    (void)kill(pid, SIGKILL);
+    if (wait_readable(pidfd, now_ms() + REAP_MS) > 0)
+        (void)waitpid(pid, NULL, 0);
+    return r;
 }
 
-/* This program again, as the probe. */
-static int probe_kvm(const struct run_options *o, struct err *e) {
-    if ((o->arch == RUN_X86_64) != HOST_IS_X86)
+int accel_try(const struct run_options *o, const char *accel, unsigned timeout_ms, struct err *e) {
+    bool x86 = o->arch == RUN_X86_64;
+    char kernel[RUN_PATH_MAX], machine[64];
+    if (snprintf(kernel, sizeof(kernel), "%s-kernel", o->name) >= (int)sizeof(kernel))
+        return err_errno(e, -ENAMETOOLONG, "could not open %s-kernel", o->name);
+    (void)snprintf(machine, sizeof(machine), "%s,accel=%s", x86 ? "q35" : "virt", accel);
+    const char *const argv[] = {
+        x86 ? "qemu-system-x86_64" : "qemu-system-aarch64",
+        "-machine",
+        machine,
+        "-cpu",
+        strcmp(accel, "kvm") == 0 ? "host" : "max",
+        "-m",
+        "256",
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-serial",
+        "stdio",
+        "-kernel",
+        kernel,
+        "-append",
+        x86 ? "console=ttyS0 panic=-1" : "console=ttyAMA0 panic=-1",
+        NULL,
+    };
+    return accel_probe(argv, timeout_ms, e);
+}
+
+static int try_kvm(const struct run_options *o, struct err *e) {
+#ifdef __aarch64__
+    enum run_arch host = RUN_AARCH64;
+#else
+    enum run_arch host = RUN_X86_64;
+#endif
+    if (o->arch != host)
         return err_set(e, -ENOTSUP, "the machine is not of the host's architecture");
-    if (access("/dev/kvm", F_OK) < 0)
-        return err_set(e, -ENOENT, "there is no /dev/kvm");
-    const char *const argv[] = {"/proc/self/exe", "run", "--check-accel", "kvm", NULL};
-    return accel_probe(argv, ACCEL_DEADLINE_MS, e);
+    if (access("/dev/kvm", R_OK | W_OK) < 0)
+        return err_errno(e, -errno, "could not open /dev/kvm");
+    return accel_try(o, "kvm", ACCEL_DEADLINE_MS, e);
 }
 
 int accel_pick(const struct run_options *o, const char **accel, struct err *e) {
@@ -124,12 +138,12 @@ int accel_pick(const struct run_options *o, const char **accel, struct err *e) {
     struct err why = {0};
     for (const char *word = automatic ? "kvm:tcg" : o->accel; word;) {
         if (strncmp(word, "tcg", 3) == 0) {
-            if (why.code == -ETIMEDOUT || why.code == -EIO)
-                log_notice("emulating the CPU: kvm does not work: %s", why.msg);
+            if (why.code == -ETIMEDOUT || why.code == -EIO || why.code == -EACCES)
+                log_notice("emulating the CPU, since kvm does not work: %s", why.msg);
             *accel = "tcg";
             return 0;
         }
-        if (probe_kvm(o, &why) == 0) {
+        if (try_kvm(o, &why) == 0) {
             *accel = "kvm";
             return 0;
         }

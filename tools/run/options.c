@@ -25,8 +25,7 @@ const char *run_usage(void) {
            "  --device SPEC          a QEMU -device, may be repeated\n"
            "  --channel NAME=PATH    a virtio port NAME in the guest, a Unix socket PATH on the host\n"
            "  --no-reboot            a reboot of the guest ends the machine\n"
-           "  --dry-run              print the QEMU command line and do nothing\n"
-           "  --check-accel NAME     say whether the accelerator works\n";
+           "  --dry-run              print the QEMU command line and do nothing\n";
 }
 
 int run_parse_mib(const char *text, uint64_t *mib) {
@@ -207,14 +206,6 @@ static int set_accel(struct run_options *o, const char *value, struct err *e) {
     return 0;
 }
 
-static int set_check_accel(struct run_options *o, const char *value, struct err *e) {
-    if (strcmp(value, "kvm") != 0 && strcmp(value, "tcg") != 0)
-        return err_set(e, -EINVAL, "could not understand --check-accel %s: want kvm or tcg", value);
-    o->accel = value;
-    o->check_accel = true;
-    return 0;
-}
-
 static int set_cmdline_add(struct run_options *o, const char *value, struct err *e) {
     (void)e;
     o->cmdline_add = value;
@@ -244,7 +235,7 @@ static const struct {
     {"channel", set_channel},
     {"device", set_device},
     {"accel", set_accel},
-    {"check-accel", set_check_accel},
+
     {"arch", set_arch},
     {"networking", set_networking},
     {"cmdline-add", set_cmdline_add},
@@ -288,7 +279,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
             o->name = argv[i];
         }
     }
-    if (!o->name && !o->help && !o->check_accel)
+    if (!o->name && !o->help)
         return err_set(e, -EINVAL, "no NAME is given");
     if (o->publish_len > 0 && !o->network)
         return err_set(e, -EINVAL, "--publish needs --networking user");

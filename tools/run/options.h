@@ -46,7 +46,6 @@ struct run_options {
     bool network;
     bool no_reboot;
     bool dry_run;
-    bool check_accel; /* try the one accelerator in `accel`, say whether it works */
     bool help;
     struct run_publish publish[RUN_PUBLISH_MAX];
     size_t publish_len;

@@ -39,7 +39,7 @@ static void has_linuxkits_defaults(void **state) {
     assert_int_equal(o.mem_mib, 1024);
     assert_int_equal(o.cpus, 1);
     assert_true(o.network);
-    assert_false(o.dry_run || o.no_reboot || o.help || o.check_accel);
+    assert_false(o.dry_run || o.no_reboot || o.help);
 }
 
 static void takes_one_dash_two_dashes_and_equals(void **state) {

@@ -132,13 +132,6 @@ static int prepare(struct run_options *o, struct qemu_command *q, struct err *e)
     return r == 0 ? qemu_command(q, o, accel, cmdline.data, e) : r;
 }
 
-static int check_accel(const char *accel, struct err *e) {
-    int r = strcmp(accel, "kvm") == 0 ? accel_try_kvm("/dev/kvm", e) : 0;
-    if (r < 0)
-        log_error("%s", e->msg);
-    return r < 0 ? 1 : 0;
-}
-
 int run_main(int argc, char **argv) {
     static struct run_options o; /* static for its size: paths are held in it */
     struct err e = {0};
@@ -149,8 +142,6 @@ int run_main(int argc, char **argv) {
     }
     if (o.help)
         return write_full(STDOUT_FILENO, run_usage(), strlen(run_usage())) < 0 ? 1 : 0;
-    if (o.check_accel)
-        return check_accel(o.accel, &e);
     AUTO_QEMU_COMMAND struct qemu_command q = {0};
     int r = prepare(&o, &q, &e);
     if (r == 0 && !o.dry_run)
