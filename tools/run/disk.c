@@ -32,7 +32,7 @@ static int create(const struct run_disk *d, struct err *e) {
     return 0;
 }
 
-int disk_prepare(struct run_disk *d, struct err *e) {
+int disk_prepare(struct run_disk *d, bool dry_run, struct err *e) {
     static const char QCOW2_MAGIC[4] = {'Q', 'F', 'I', '\xfb'};
     AUTO_CLOSE int fd = open(d->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
@@ -42,7 +42,7 @@ int disk_prepare(struct run_disk *d, struct err *e) {
     if (fd < 0) {
         if (!d->format[0])
             memcpy(d->format, "qcow2", sizeof("qcow2"));
-        return create(d, e);
+        return dry_run ? 0 : create(d, e);
     }
     char head[sizeof(QCOW2_MAGIC)];
     ssize_t n = read_full(fd, head, sizeof(head));

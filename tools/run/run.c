@@ -126,7 +126,7 @@ static int prepare(struct run_options *o, struct qemu_command *q, struct err *e)
     if (r == 0)
         r = read_cmdline(o->name, &cmdline, e);
     for (size_t i = 0; r == 0 && i < o->disks_len; i++)
-        r = disk_prepare(&o->disks[i], e);
+        r = disk_prepare(&o->disks[i], o->dry_run, e);
     if (r == 0)
         r = accel_pick(o, &accel, e);
     return r == 0 ? qemu_command(q, o, accel, cmdline.data, e) : r;
