@@ -20,6 +20,7 @@ sys.path.insert(0, str(REPO / "tests/vm"))
 import harness  # noqa: E402
 
 WEB_SECONDS = 180
+TASK_TRIES = 10  # a second apart: the web server may answer before the last service has started
 SERVICES = {"getty", "www"}
 
 
@@ -69,10 +70,23 @@ def wait_web(machine, port):
     raise harness.GuestError(f"the web server did not answer on {url} within {WEB_SECONDS} s: {why}")
 
 
+def log_in(machine):
+    """Waits for a shell on the console: types a command until it is carried out."""
+    for attempt in range(30):
+        machine.type(f"\necho LOGGED''-IN-{attempt}\n")
+        try:
+            machine.wait_console(r"^LOGGED-IN-\d+$", 2)
+            return
+        except harness.GuestError:
+            if machine.process.poll() is not None:
+                raise
+    raise harness.GuestError("nobody could log in on the console")
+
+
 def on_console(machine, command, number):
     """Types a command at the shell on the console; returns what it printed. Short lines: the shell would wrap them."""
     machine.type(f"echo DEMO''-{number}; {command}; echo DONE''-{number}=$?\n")
-    begin = machine.wait_console(rf"^.*DEMO-{number}\n", 60)
+    begin = machine.wait_console(rf"^DEMO-{number}\n", 60)
     done = machine.wait_console(rf"DONE-{number}=(\d+)", 60, begin.end())
     output = machine.console[begin.end():done.start()].rstrip("\n")
     if done.group(1) != "0":
@@ -89,12 +103,15 @@ def unattended(image, port, folder):
     try:
         page = wait_web(machine, port)
         print(f"web service on 127.0.0.1:{port}: {page.strip()}\n")
-        machine.type("\n")
-        machine.wait_console(r"# $", 60)
+        log_in(machine)
         print("boot timeline (service boot):\n" + on_console(machine, "service boot", 1) + "\n")
-        tasks = on_console(machine, "ctr -n services.linuxkit task ls", 2)
+        for attempt in range(TASK_TRIES):
+            tasks = on_console(machine, "ctr -n services.linuxkit task ls", 2 + attempt)
+            missing = SERVICES - running(tasks)
+            if not missing:
+                break
+            time.sleep(1)
         print("services (ctr -n services.linuxkit task ls):\n" + tasks + "\n")
-        missing = SERVICES - running(tasks)
         if missing:
             raise harness.GuestError("these services do not run: " + ", ".join(sorted(missing)))
         machine.type("poweroff\n")

@@ -29,6 +29,8 @@ REPO = HERE.parent.parent
 KEELSON = Path(os.environ.get("KEELSON", REPO / "build/bin/keelson"))
 BUSYBOX = Path(os.environ.get("KEELSON_TEST_BUSYBOX", "/bin/busybox"))
 PORT = "keelson.test"
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+ESCAPE_BEGUN = re.compile(r"\x1b(\[[0-9;?]*)?$")
 BUILD_SECONDS = 300
 BOOT_SECONDS = int(os.environ.get("KEELSON_TEST_BOOT_SECONDS", "120"))
 MACHINE_SECONDS = 2 * BOOT_SECONDS
@@ -90,7 +92,7 @@ def build(yaml, folder, name="appliance", agent=True):
 
 
 class Machine:
-    """One running appliance. The console goes to FOLDER/console.log as well."""
+    """One running appliance. The console goes to FOLDER/console.log, and without escape sequences to `console`."""
 
     def __init__(self, name, folder, options=(), seconds=MACHINE_SECONDS):
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,12 +114,16 @@ class Machine:
         self._watchdog.start()
 
     def _read_console(self):
+        rest = ""  # an escape sequence whose end has not come yet
         with open(self.folder / "console.log", "wb") as log:
             while data := os.read(self.process.stdout.fileno(), 65536):
                 log.write(data)
                 log.flush()
+                text = rest + data.decode("utf-8", "replace")
+                begun = ESCAPE_BEGUN.search(text)
+                text, rest = (text[:begun.start()], text[begun.start():]) if begun else (text, "")
                 with self._changed:
-                    self.console += data.decode("utf-8", "replace").replace("\r\n", "\n")
+                    self.console += ESCAPE.sub("", text)
                     self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()

@@ -17,7 +17,8 @@ static int parse(struct run_options *o, struct err *e, const char *const *words)
     int argc = 1;
     for (; words[argc - 1]; argc++) {
         assert_true(argc < 16 && strlen(words[argc - 1]) < sizeof(copies[0]));
-        argv[argc] = strcpy(copies[argc - 1], words[argc - 1]);
+        memcpy(copies[argc - 1], words[argc - 1], strlen(words[argc - 1]) + 1);
+        argv[argc] = copies[argc - 1];
     }
     int r = run_options_parse(o, argc, argv, e);
     o->name = NULL; /* these three point into `copies`, which ends here */
