@@ -19,10 +19,12 @@ rm -rf --one-file-system "$1"
 mkdir "$1"
 root=$(cd "$1" && pwd)
 
-# The first plain archive that the host's sources name for bookworm.
-mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '
-    $1 == "deb" { for (i = 2; i < NF; i++) if ($i ~ /:\/\// && $(i + 1) == "bookworm") { print $i; exit } }
-    $1 == "URIs:" { print $2; exit }')
+# The first archive that the host's sources name for bookworm, in either form that they may have.
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | awk '
+    $1 == "deb" { for (i = 2; i < NF; i++) if ($i ~ /:\/\// && $(i + 1) == "bookworm") { print $i; exit } }')
+[ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk -v RS= '
+    / bookworm( |\n|$)/ && match($0, /(^|\n)URIs:[ \t]*[^ \n]+/) {
+        uri = substr($0, RSTART, RLENGTH); sub(/^[ \t\n]*URIs:[ \t]*/, "", uri); print uri; exit }')
 debootstrap --variant=minbase --include=ca-certificates bookworm "$root" ${mirror:+"$mirror"}
 
 # Package sources, keys, proxy and names are the host's.
