@@ -9,6 +9,8 @@
 
 #include "lib/log.h"
 #include "tools/build/build.h"
+#include "tools/pkg/pkg.h"
+#include "tools/run/run.h"
 
 #define EXIT_USAGE 100
 
@@ -18,6 +20,8 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"build", build_main, "build a bootable appliance from linuxkit.yml files"},
+    {"pkg", pkg_main, "make images from Debian packages and files"},
+    {"run", run_main, "boot what was built in a virtual machine"},
 };
 
 static void print_usage(FILE *f) {

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A layer for each Debian package, then one for the recipe's own files, so that images share the layers of packages
+ * they have in common. Files that we make have no time stamp (1970), those of packages keep theirs: the same inputs
+ * give the same digests.
+ */
+#include "tools/pkg/assemble.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/fdutil.h"
+#include "lib/json.h"
+#include "tools/image/blob.h"
+#include "tools/image/content.h"
+#include "tools/image/tar.h"
+#include "tools/pkg/debian.h"
+
+#define LABEL_CONFIG "org.mobyproject.config"
+#define LABEL_DEBIAN "org.keelson.debian"
+#define TAG_LEN 40
+
+int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err *e) {
+    struct layer_writer *w;
+
+    if (a->layers_len == ASSEMBLY_LAYERS_MAX)
+        return err_set(e, -E2BIG, "it has more than %d layers", ASSEMBLY_LAYERS_MAX);
+    int r = layer_writer_new(a->cache_dir, &w, e);
+    if (r < 0)
+        return r;
+    r = fn(w, data, e);
+    if (r < 0) {
+        layer_writer_abort(w);
+        return r;
+    }
+    r = layer_writer_finish(w, &a->layers[a->layers_len], e);
+    a->layers_len += r == 0;
+    return r;
+}
+
+int layer_add_text(struct layer_writer *w, const char *path, mode_t mode, const char *text, size_t len, struct err *e) {
+    struct content_source source = content_text(path, text, len);
+    const struct entry_content content = {content_read, &source};
+    const struct entry entry = {.type = ENTRY_FILE, .path = path, .mode = mode, .size = len};
+
+    return layer_writer_add(w, &entry, &content, e);
+}
+
+int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, struct err *e) {
+    struct content_source source = content_fd(path, fd);
+    const struct entry_content content = {content_read, &source};
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_errno(e, -errno, "could not read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "could not add %s: it is not a regular file", path);
+    const struct entry entry = {.type = ENTRY_FILE,
+                                .path = path,
+                                .mode = mode ? mode : (st.st_mode & 0111 ? 0755 : 0644),
+                                .size = (uint64_t)st.st_size};
+    return layer_writer_add(w, &entry, &content, e);
+}
+
+/* --- Debian packages --- */
+
+struct deb_layer {
+    struct assembly *a;
+    const struct deb *deb;
+    struct layer_writer *w;
+};
+
+static int add_deb_entry(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
+    const struct deb_layer *l = data;
+
+    if (!*entry->path || !recipe_takes(l->a->recipe, "debian", entry->path))
+        return 0;
+    return layer_writer_add(l->w, entry, content, e);
+}
+
+/* The control file goes where scanners look for it in images without a package manager. */
+static int fill_deb(struct layer_writer *w, void *data, struct err *e) {
+    struct deb_layer *l = data;
+    AUTO_BUF struct buf control = BUF_INIT;
+    AUTO_FREE char *status = NULL;
+
+    l->w = w;
+    int r = deb_walk(l->deb, add_deb_entry, l, e);
+    if (!r)
+        r = deb_control(l->deb, &control, e);
+    if (r < 0)
+        return r;
+    if (asprintf(&status, "var/lib/dpkg/status.d/%s", l->deb->package) < 0) {
+        status = NULL;
+        return err_errno(e, -ENOMEM, "could not add %s", l->deb->package);
+    }
+    return layer_add_text(w, status, 0644, control.data, control.len, e);
+}
+
+static int add_debs(struct assembly *a, const struct deb *debs, size_t len, struct err *e) {
+    int r = 0;
+
+    for (size_t i = 0; i < len && !r; i++) {
+        struct deb_layer l = {.a = a, .deb = &debs[i]};
+        r = assembly_layer(a, fill_deb, &l, e);
+        if (!r && json_object_set_new(a->versions, debs[i].package, json_string(debs[i].version)) < 0)
+            r = err_errno(e, -ENOMEM, "could not note the version of %s", debs[i].package);
+    }
+    return r;
+}
+
+static int assemble_debian(struct assembly *a, struct err *e) {
+    const json_t *packages = json_object_get(json_object_get(a->recipe->doc, "debian"), "packages");
+    size_t len = json_array_size(packages);
+    AUTO_FREE const char **names = calloc(len + 1, sizeof(*names));
+    AUTO_FREE struct deb *debs = calloc(len + 1, sizeof(*debs));
+
+    if (!names || !debs)
+        return err_errno(e, -ENOMEM, "could not fetch packages");
+    if (len == 0)
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        names[i] = json_string_value(json_array_get(packages, i));
+    int r = debian_fetch(a->deb_dir, names, len, debs, e);
+    if (r < 0)
+        return r;
+    r = add_debs(a, debs, len, e);
+    debs_free(debs, len);
+    return r;
+}
+
+/* --- the recipe's own files --- */
+
+static int clean(const char *raw, char *out, struct err *e) {
+    int r = entry_path_clean(raw, out, ENTRY_PATH_MAX, e);
+
+    return !r && !*out ? err_set(e, -EINVAL, "path \"%s\" is the root", raw) : r;
+}
+
+static int add_copy(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
+    char to[ENTRY_PATH_MAX];
+    const char *from = json_string_value(json_object_get(item, "from"));
+    AUTO_FREE char *path = *from == '/' ? strdup(from) : path_join(a->recipe->dir, from);
+    mode_t mode;
+
+    if (!path)
+        return err_errno(e, -ENOMEM, "could not copy %s", from);
+    int r = clean(json_string_value(json_object_get(item, "to")), to, e);
+    if (!r)
+        r = recipe_mode(item, 0, &mode, e);
+    if (r < 0)
+        return r;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    return layer_add_fd(w, to, mode, fd, e);
+}
+
+static int add_file(struct layer_writer *w, const json_t *item, struct err *e) {
+    char path[ENTRY_PATH_MAX];
+    const char *link = json_string_value(json_object_get(item, "symlink"));
+    const char *text = json_string_value(json_object_get(item, "contents"));
+    bool directory = json_is_true(json_object_get(item, "directory"));
+    struct entry entry = {.path = path, .type = directory ? ENTRY_DIR : ENTRY_SYMLINK, .link = link};
+
+    int r = clean(json_string_value(json_object_get(item, "path")), path, e);
+    if (!r && (link != NULL) + (text != NULL) + directory != 1)
+        r = err_set(e, -EINVAL, "file %s needs one of contents, symlink and directory", path);
+    if (!r)
+        r = recipe_mode(item, directory ? 0755 : link ? 0777 : 0644, &entry.mode, e);
+    if (r < 0)
+        return r;
+    return text ? layer_add_text(w, path, entry.mode, text, strlen(text), e) : layer_writer_add(w, &entry, NULL, e);
+}
+
+static int fill_own(struct layer_writer *w, void *data, struct err *e) {
+    const struct assembly *a = data;
+    const json_t *item;
+    size_t i;
+    int r;
+
+    json_array_foreach(json_object_get(a->recipe->doc, "copy"), i, item) {
+        if ((r = add_copy(a, w, item, e)) < 0)
+            return r;
+    }
+    json_array_foreach(json_object_get(a->recipe->doc, "files"), i, item) {
+        if ((r = add_file(w, item, e)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* --- configuration and names --- */
+
+static int set_if(json_t *to, const char *key, json_t *value) {
+    return value ? json_object_set(to, key, value) : 0;
+}
+
+static json_t *make_labels(const struct assembly *a) {
+    const json_t *config = json_object_get(a->recipe->doc, "config");
+    AUTO_JSON json_t *labels = json_object();
+    AUTO_FREE char *config_text = config ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    AUTO_FREE char *versions = json_dumps(a->versions, JSON_COMPACT | JSON_SORT_KEYS);
+
+    if (!labels || !versions || (config && !config_text))
+        return NULL;
+    if (config_text && json_object_set_new(labels, LABEL_CONFIG, json_string(config_text)) < 0)
+        return NULL;
+    if (json_object_size(a->versions) > 0 && json_object_set_new(labels, LABEL_DEBIAN, json_string(versions)) < 0)
+        return NULL;
+    return steal_ptr(&labels);
+}
+
+static json_t *make_config(const struct assembly *a) {
+    const json_t *doc = a->recipe->doc;
+    json_t *labels = make_labels(a);
+    AUTO_JSON json_t *config = labels ? json_pack("{s:o}", "Labels", labels) : NULL;
+
+    if (!config || set_if(config, "Cmd", json_object_get(doc, "command")) < 0 ||
+        set_if(config, "Env", json_object_get(doc, "env")) < 0 ||
+        set_if(config, "WorkingDir", json_object_get(doc, "workdir")) < 0)
+        return NULL;
+    return json_pack("{s:O}", "config", config);
+}
+
+/* The hash of what is in the image: its configuration and its layers. */
+static int make_tag(const struct assembly *a, const json_t *config, char *tag, struct err *e) {
+    char digest[DIGEST_MAX];
+    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
+    EVP_MD_CTX *hash = digest_new();
+    bool ok = text && hash && EVP_DigestUpdate(hash, text, strlen(text)) == 1;
+
+    for (size_t i = 0; i < a->layers_len && ok; i++)
+        ok = EVP_DigestUpdate(hash, a->layers[i].diff_id, strlen(a->layers[i].diff_id)) == 1;
+    int r = ok ? digest_final(hash, digest, e) : err_errno(e, -ENOMEM, "could not name the image");
+    EVP_MD_CTX_free(hash);
+    if (!r)
+        (void)snprintf(tag, TAG_LEN + 1, "%.*s", TAG_LEN, digest + strlen("sha256:"));
+    return r;
+}
+
+static int store(const struct assembly *a, const char *arch, char *tag, struct err *e) {
+    char digest[DIGEST_MAX];
+    AUTO_JSON json_t *config = make_config(a);
+    AUTO_FREE char *tagged = NULL, *latest = NULL;
+
+    int r = config ? make_tag(a, config, tag, e) : err_errno(e, -ENOMEM, "could not make the image's configuration");
+    if (r < 0)
+        return r;
+    if (asprintf(&tagged, "docker.io/%s/%s:%s", a->recipe->org, a->recipe->image, tag) < 0 ||
+        asprintf(&latest, "docker.io/%s/%s:latest", a->recipe->org, a->recipe->image) < 0)
+        return err_errno(e, -ENOMEM, "could not name the image");
+    return image_store(a->cache_dir, arch, config, a->layers, a->layers_len, (const char *const[]){tagged, latest}, 2,
+                       digest, e);
+}
+
+int assemble(const struct recipe *recipe, const char *cache_dir, const char *arch, char *tag, struct err *e) {
+    AUTO_FREE struct assembly *a = calloc(1, sizeof(*a));
+    AUTO_FREE char *deb_dir = path_join(cache_dir, "debs");
+    AUTO_JSON json_t *versions = json_object();
+
+    if (!a || !deb_dir || !versions)
+        return err_errno(e, -ENOMEM, "could not make image %s", recipe->image);
+    a->recipe = recipe;
+    a->cache_dir = cache_dir;
+    a->deb_dir = deb_dir;
+    a->versions = versions;
+    int r = assemble_debian(a, e);
+    if (!r && json_object_get(recipe->doc, "kernel"))
+        r = assemble_kernel(a, e);
+    if (!r && (json_object_get(recipe->doc, "copy") || json_object_get(recipe->doc, "files")))
+        r = assembly_layer(a, fill_own, a, e);
+    return r < 0 ? r : store(a, arch, tag, e);
+}

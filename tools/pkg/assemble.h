@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a recipe to an image in the cache. */
+#ifndef TOOLS_PKG_ASSEMBLE_H
+#define TOOLS_PKG_ASSEMBLE_H
+
+#include "tools/image/image.h"
+#include "tools/pkg/recipe.h"
+
+#define ASSEMBLY_LAYERS_MAX 258
+
+/* An image being made: its layers, bottom first, and the Debian versions that went into it. */
+struct assembly {
+    const struct recipe *recipe;
+    const char *cache_dir;
+    char *deb_dir; /* CACHE/debs */
+    struct layer_desc layers[ASSEMBLY_LAYERS_MAX];
+    size_t layers_len;
+    json_t *versions; /* package -> version */
+};
+
+/*
+ * Makes the image, stores it as docker.io/ORG/IMAGE with the tags `latest` and the hash of its contents, and gives that
+ * hash (at least 41 bytes).
+ */
+int assemble(const struct recipe *recipe, const char *cache_dir, const char *arch, char *tag, struct err *e);
+
+/* Opens, fills through fn and closes one layer. */
+typedef int fill_layer_fn(struct layer_writer *w, void *data, struct err *e);
+int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err *e);
+
+/* One file from memory or from a descriptor of `size` bytes. */
+int layer_add_text(struct layer_writer *w, const char *path, mode_t mode, const char *text, size_t len, struct err *e);
+int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, struct err *e);
+
+/* The `kernel:` section: `kernel` and `kernel.tar`. */
+int assemble_kernel(struct assembly *a, struct err *e);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOOLS_PKG_PKG_H
+#define TOOLS_PKG_PKG_H
+
+/* `keelson pkg build [OPTION]... DIR...`: argv[0] is "pkg". Returns the exit status. */
+int pkg_main(int argc, char **argv);
+
+#endif
