@@ -12,6 +12,7 @@ include mk/toolchain.mk
 include mk/rules.mk
 include mk/deps.mk
 include lib/lib.mk
+include runtime-config/runtime-config.mk
 include $(wildcard init/init.mk svcd/svcd.mk rungetty/rungetty.mk memlogd/memlogd.mk tools/tools.mk pkg/pkg.mk)
 include tests/tests.mk
 include mk/check.mk

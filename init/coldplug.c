@@ -71,7 +71,8 @@ static void want(struct seen *seen, struct modules *m, const char *alias) {
     if (!*alias || !add_alias(seen, alias))
         return;
     seen->added++;
-    if (modules_load(m, alias, module_load, NULL, &e) < 0)
+    int r = modules_load(m, alias, module_load, NULL, &e);
+    if (r < 0 && r != -ENODEV) /* a driver that finds no hardware to drive is none of our business */
         log_warning("%s", e.msg);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -283,6 +284,7 @@ int init_main(void) {
     static struct init in;
 
     log_init("init", LOG_LEVEL_NOTICE);
+    (void)setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0); /* the kernel sets none */
     in.container = access("/proc/self", F_OK) == 0;
     if (in.container) {
         (void)cmdline_read(&in.cmdline, NULL);

@@ -10,7 +10,7 @@ check: check-deps ## formatting, clang-tidy, cppcheck, and both compilers with t
 	$(CLANG_FORMAT) --dry-run -Werror $(CHECK_C) $(CHECK_H)
 	$(MAKE) --no-print-directory WERROR=-Werror BUILD=$(BUILD)/check-gcc all unit-tests
 	$(MAKE) --no-print-directory WERROR=-Werror BUILD=$(BUILD)/check-clang CC=$(CLANG) all unit-tests
-	$(CLANG_TIDY) --quiet $(CHECK_C) -- $(CPPFLAGS_ALL) -I$(BUILD)/check-gcc/gen -std=gnu17 -DUNIT_TEST
+	$(CLANG_TIDY) --quiet $(CHECK_C) -- $(CPPFLAGS_ALL) -isystem $(BUILD)/check-gcc/gen -std=gnu17 -DUNIT_TEST
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	  --suppressions-list=mk/cppcheck.txt -I. -D_GNU_SOURCE -DKEELSON_VERSION='"x"' -j2 $(CHECK_C)
 	@echo "check: clean"

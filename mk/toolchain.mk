@@ -11,7 +11,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -
   -Wformat=2 -Wundef -Wwrite-strings -Wcast-qual -Wpointer-arith
 # Warnings are errors in CI and `make check`; another compiler's new warning must not stop a user's build.
 WERROR := $(if $(CI),-Werror)
-CPPFLAGS_ALL := -I. -I$(BUILD)/gen -D_GNU_SOURCE -DKEELSON_VERSION='"$(VERSION)"'
+CPPFLAGS_ALL := -I. -isystem $(BUILD)/gen -D_GNU_SOURCE -DKEELSON_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(WERROR) -fvisibility=hidden -fno-common -MMD -MP
 
 CFLAGS_rel := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ffunction-sections -fdata-sections

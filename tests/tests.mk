@@ -1,8 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
+# Everything that is tried out. The images and the appliances of tests and demo stay in build/.
+DEPS += python3 python3-pytest qemu-system-x86 busybox-static
+DEPS_FRESH := debootstrap
+
+export KEELSON := $(abspath $(BUILD))/bin/keelson
+DEMO := $(BUILD)/demo
+
 unit-tests: $(UNIT_TESTS)
-test: deps ## install what is needed, build, run every test
+
+test-quick: deps ## unit tests only, a matter of seconds
 	@$(MAKE) --no-print-directory unit-tests
-	@passed=0; failed=0; for t in $(UNIT_TESTS); do \
-	  if $$t; then passed=$$((passed+1)); else failed=$$((failed+1)); fi; done; \
-	echo "$$passed passed, $$failed failed"; [ $$failed -eq 0 ] && [ $$passed -gt 0 ]
-.PHONY: test unit-tests
+	@$(PYTHON) tests/run.py $(UNIT_TESTS)
+
+test: deps ## install what is needed, build, run every test, whole boots included
+	@$(MAKE) --no-print-directory all unit-tests images
+	@$(PYTHON) tests/run.py $(UNIT_TESTS) --vm
+
+demo: deps ## install what is needed, build, boot examples/hello.yml; a console if this is a terminal
+	@$(MAKE) --no-print-directory all images
+	@mkdir -p $(DEMO)
+	$(KEELSON) build --dir $(DEMO) --name hello examples/hello.yml
+	@$(PYTHON) tests/demo.py $(DEMO)/hello
+
+test-fresh: ## run the README's commands in a fresh minimal Debian 12 (needs root and some minutes)
+	$(call install_missing,$(DEPS_FRESH))
+	tests/fresh.sh $(BUILD)/fresh
+.PHONY: test test-quick unit-tests demo test-fresh

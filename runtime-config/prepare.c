@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runtime.json asks for, done in the root namespace. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "lib/fdutil.h"
+#include "runtime-config/runtime.h"
+
+#define OPTIONS_MAX 4096
+
+static const struct {
+    const char *name;
+    unsigned long set, clear;
+} option_flags[] = {
+    {"defaults", 0, 0},
+    {"ro", MS_RDONLY, 0},
+    {"rw", 0, MS_RDONLY},
+    {"nosuid", MS_NOSUID, 0},
+    {"suid", 0, MS_NOSUID},
+    {"nodev", MS_NODEV, 0},
+    {"dev", 0, MS_NODEV},
+    {"noexec", MS_NOEXEC, 0},
+    {"exec", 0, MS_NOEXEC},
+    {"sync", MS_SYNCHRONOUS, 0},
+    {"async", 0, MS_SYNCHRONOUS},
+    {"dirsync", MS_DIRSYNC, 0},
+    {"remount", MS_REMOUNT, 0},
+    {"mand", MS_MANDLOCK, 0},
+    {"nomand", 0, MS_MANDLOCK},
+    {"atime", 0, MS_NOATIME},
+    {"noatime", MS_NOATIME, 0},
+    {"diratime", 0, MS_NODIRATIME},
+    {"nodiratime", MS_NODIRATIME, 0},
+    {"bind", MS_BIND, 0},
+    {"rbind", MS_BIND | MS_REC, 0},
+    {"unbindable", MS_UNBINDABLE, 0},
+    {"runbindable", MS_UNBINDABLE | MS_REC, 0},
+    {"private", MS_PRIVATE, 0},
+    {"rprivate", MS_PRIVATE | MS_REC, 0},
+    {"slave", MS_SLAVE, 0},
+    {"rslave", MS_SLAVE | MS_REC, 0},
+    {"shared", MS_SHARED, 0},
+    {"rshared", MS_SHARED | MS_REC, 0},
+    {"relatime", MS_RELATIME, 0},
+    {"norelatime", 0, MS_RELATIME},
+    {"strictatime", MS_STRICTATIME, 0},
+    {"nostrictatime", 0, MS_STRICTATIME},
+};
+
+#define PROPAGATION ((unsigned long)(MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE))
+
+static bool apply_flag(const char *option, unsigned long *flags) {
+    for (size_t i = 0; i < ARRAY_SIZE(option_flags); i++)
+        if (!strcmp(option_flags[i].name, option)) {
+            *flags = (*flags | option_flags[i].set) & ~option_flags[i].clear;
+            return true;
+        }
+    return false;
+}
+
+int mount_options(const struct strings *options, unsigned long *flags, char *data, size_t len) {
+    size_t used = 0;
+
+    *flags = 0;
+    data[0] = '\0';
+    for (size_t i = 0; i < options->len; i++) {
+        if (apply_flag(options->v[i], flags))
+            continue;
+        int n = snprintf(data + used, len - used, "%s%s", used ? "," : "", options->v[i]);
+        if (n < 0 || (size_t)n >= len - used)
+            return -E2BIG;
+        used += (size_t)n;
+    }
+    return 0;
+}
+
+/* Relative paths are under the container's root. */
+static char *in_bundle(const char *bundle, const char *path) {
+    char *out;
+
+    if (*path == '/')
+        return strdup(path);
+    return asprintf(&out, "%s/rootfs/%s", bundle, path) < 0 ? NULL : out;
+}
+
+static int make_overlay_dirs(const struct strings *options, struct err *e) {
+    for (size_t i = 0; i < options->len; i++) {
+        const char *value = strchr(options->v[i], '=');
+        bool dir = !strncmp(options->v[i], "upperdir=", 9) || !strncmp(options->v[i], "workdir=", 8);
+        int r = dir ? mkdir_p(value + 1, 0755, e) : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* mount(2) cannot change propagation together with anything else. */
+static int do_mount(const struct runtime_mount *m, const char *where, unsigned long flags, const char *data) {
+    unsigned long propagation = flags & PROPAGATION;
+    unsigned long rest = flags & ~(propagation ? PROPAGATION | MS_REC : 0UL);
+    bool only_propagation = propagation && !*m->type && !(rest & ~(unsigned long)MS_REMOUNT) && !*data;
+
+    if (propagation && (rest & MS_BIND))
+        rest |= flags & MS_REC;
+    if (!only_propagation && mount(m->source, where, *m->type ? m->type : NULL, rest, data) < 0)
+        return -errno;
+    if ((rest & MS_BIND) && (rest & MS_RDONLY) && !(rest & MS_REMOUNT) &&
+        mount(NULL, where, NULL, MS_REMOUNT | MS_BIND | (rest & ~(unsigned long)MS_REC), NULL) < 0)
+        return -errno;
+    if (propagation && mount(NULL, where, NULL, propagation | (flags & MS_REC), NULL) < 0)
+        return -errno;
+    return 0;
+}
+
+static int mount_one(const struct runtime_mount *m, const char *bundle, struct err *e) {
+    char data[OPTIONS_MAX];
+    unsigned long flags;
+    AUTO_FREE char *where = in_bundle(bundle, m->destination);
+
+    if (!where)
+        return err_errno(e, -ENOMEM, "could not mount %s", m->destination);
+    if (mount_options(&m->options, &flags, data, sizeof(data)) < 0)
+        return err_set(e, -E2BIG, "could not mount %s: its options are longer than %d bytes", where, OPTIONS_MAX);
+    int r = mkdir_p(where, 0755, e);
+    if (!r && !strcmp(m->type, "overlay"))
+        r = make_overlay_dirs(&m->options, e);
+    if (r < 0)
+        return r;
+    r = do_mount(m, where, flags, data);
+    return r < 0 ? err_errno(e, r, "could not mount %s on %s", *m->source ? m->source : m->type, where) : 0;
+}
+
+static int make_cgroup(const char *path, struct err *e) {
+    static const char root[] = "/sys/fs/cgroup";
+    AUTO_NAMES struct names controllers = {0};
+    AUTO_FREE char *unified = path_join(root, path);
+    struct stat st;
+
+    if (!unified)
+        return err_errno(e, -ENOMEM, "could not create cgroup %s", path);
+    if (stat("/sys/fs/cgroup/cgroup.controllers", &st) == 0)
+        return mkdir_p(unified, 0755, e);
+    int r = list_dir(root, &controllers, e);
+    for (size_t i = 0; i < controllers.len && !r; i++) {
+        AUTO_FREE char *dir = NULL;
+        if (asprintf(&dir, "%s/%s/%s", root, controllers.v[i], path) < 0) {
+            dir = NULL;
+            return err_errno(e, -ENOMEM, "could not create cgroup %s", path);
+        }
+        r = mkdir_p(dir, 0755, e);
+    }
+    return r;
+}
+
+int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e) {
+    int r = 0;
+
+    for (size_t i = 0; i < rt->cgroups.len && !r; i++)
+        r = make_cgroup(rt->cgroups.v[i], e);
+    for (size_t i = 0; i < rt->mounts_len && !r; i++)
+        r = mount_one(&rt->mounts[i], bundle, e);
+    for (size_t i = 0; i < rt->mkdir.len && !r; i++) {
+        AUTO_FREE char *dir = in_bundle(bundle, rt->mkdir.v[i]);
+        r = dir ? mkdir_p(dir, 0755, e) : err_errno(e, -ENOMEM, "could not create %s", rt->mkdir.v[i]);
+    }
+    if (!r && rt->interfaces_len > 0)
+        r = err_set(e, -EOPNOTSUPP, "runtime.json asks for %zu network interfaces: not supported yet",
+                    rt->interfaces_len);
+    return r;
+}
+
+static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
+    char from[64];
+    AUTO_FREE char *dir = strdup(path);
+    char *slash = dir ? strrchr(dir, '/') : NULL;
+
+    if (!slash)
+        return err_errno(e, -ENOMEM, "could not bind namespace %s to %s", ns, path);
+    *slash = '\0';
+    int r = *dir ? mkdir_p(dir, 0755, e) : 0;
+    if (r < 0)
+        return r;
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_errno(e, -errno, "could not create %s", path);
+    (void)snprintf(from, sizeof(from), "/proc/%d/ns/%s", pid, ns);
+    if (mount(from, path, NULL, MS_BIND, NULL) < 0)
+        return err_errno(e, -errno, "could not bind %s to %s", from, path);
+    return 0;
+}
+
+int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e) {
+    int r = 0;
+
+    for (int i = 0; i < NS_COUNT && !r; i++)
+        if (rt->bind_ns[i] && *rt->bind_ns[i])
+            r = bind_ns(pid, ns_names[i], rt->bind_ns[i], e);
+    return r;
+}
+
+void runtime_unmount(const struct runtime *rt, const char *bundle) {
+    for (size_t i = rt->mounts_len; i-- > 0;) {
+        AUTO_FREE char *where = in_bundle(bundle, rt->mounts[i].destination);
+        if (where && *rt->mounts[i].type)
+            (void)umount2(where, MNT_DETACH);
+    }
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bundle's runtime.json: what is done around the container in the root namespace. */
+#ifndef RUNTIME_CONFIG_RUNTIME_H
+#define RUNTIME_CONFIG_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+
+#define RUNTIME_JSON_MAX ((size_t)1 << 20)
+#define RUNTIME_LIST_MAX 1024 /* entries of any list */
+
+struct strings {
+    const char **v;
+    size_t len;
+};
+
+struct runtime_mount {
+    const char *destination, *type, *source;
+    struct strings options;
+};
+
+enum { NS_CGROUP, NS_IPC, NS_MNT, NS_NET, NS_PID, NS_USER, NS_UTS, NS_COUNT };
+extern const char *const ns_names[NS_COUNT]; /* as in /proc/PID/ns and in bindNS */
+
+struct runtime {
+    void *doc; /* owns every string */
+    struct strings cgroups, mkdir;
+    struct runtime_mount *mounts;
+    size_t mounts_len;
+    size_t interfaces_len;
+    const char *bind_ns[NS_COUNT]; /* "" or an absolute path */
+    const char *ns;                /* containerd namespace, "" = the default */
+};
+
+/* An absent file is an empty runtime. -EINVAL: a wrong type, with its JSON path. Unknown keys are warned about. */
+int runtime_load(const char *path, struct runtime *rt, struct err *e);
+void runtime_free(struct runtime *rt);
+
+bool runtime_binds_namespaces(const struct runtime *rt);
+
+/* fstab's option names -> MS_* flags; what is left over goes to data, comma separated. -E2BIG: more than len bytes. */
+int mount_options(const struct strings *options, unsigned long *flags, char *data, size_t len);
+
+/*
+ * Cgroups, mounts (destinations and an overlay's upperdir and workdir are created), then mkdir. Relative paths are
+ * under BUNDLE/rootfs. Stops at the first failure.
+ */
+int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e);
+
+/* Binds the namespaces of pid to their paths. */
+int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e);
+
+/* Undoes runtime_prepare()'s mounts, last first; best effort. */
+void runtime_unmount(const struct runtime *rt, const char *bundle);
+
+#endif

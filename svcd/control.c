@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "svcd/control.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "lib/json.h"
+#include "lib/log.h"
+#include "svcd/svcd.h"
+
+#define OUT_MAX ((size_t)4 << 20)
+
+static void client_close(struct control_client *c) {
+    loop_remove(c->control->loop, &c->source);
+    if (c->fd >= 0)
+        (void)close(c->fd);
+    buf_free(&c->in);
+    buf_free(&c->out);
+    *c = (struct control_client){.control = c->control, .fd = -1};
+}
+
+static void client_flush(struct control_client *c) {
+    while (c->out.len > 0) {
+        ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            break;
+        if (n < 0) {
+            client_close(c);
+            return;
+        }
+        buf_consume(&c->out, (size_t)n);
+    }
+    if (c->out.len == 0 && c->closing)
+        client_close(c);
+    else if (loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
+        client_close(c);
+}
+
+/* Takes the reference. The last answer closes the connection once it is sent. */
+static void answer(struct control_client *c, json_t *reply, const char *error) {
+    bool ok = reply && json_object_set_new(reply, "done", json_true()) == 0 &&
+              (!error || json_object_set_new(reply, "error", json_string(error)) == 0);
+    AUTO_FREE char *text = ok ? json_dumps(reply, JSON_COMPACT) : NULL;
+
+    json_decref(reply);
+    c->wait = WAIT_NOTHING;
+    c->closing = true;
+    if (!text || buf_puts(&c->out, text) < 0 || buf_puts(&c->out, "\n") < 0)
+        client_close(c);
+    else
+        client_flush(c);
+}
+
+static json_t *describe(const struct service *s) {
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:s}", "name", s->name, "state", life_name(s->life), "pid", (int)s->pid,
+                     "restarts", (int)s->restarts, "exit_status", (int)s->exit_status, "last_error", s->error);
+}
+
+static json_t *describe_all(const struct svcd *d) {
+    AUTO_JSON json_t *list = json_array();
+
+    for (size_t i = 0; i < d->services_len; i++)
+        if (json_array_append_new(list, describe(&d->services[i])) < 0)
+            return NULL;
+    return json_pack("{s:O}", "services", list);
+}
+
+/* --- what a client waits for --- */
+
+static void answer_all_settled(struct control_client *c) {
+    struct svcd *d = c->control->svcd;
+    char error[128] = "";
+    unsigned failed = 0;
+
+    for (size_t i = 0; i < d->services_len; i++) {
+        if (!d->services[i].settled)
+            return;
+        failed += d->services[i].failed;
+    }
+    if (failed)
+        (void)snprintf(error, sizeof(error), "%u of %zu services did not start", failed, d->services_len);
+    answer(c, describe_all(d), failed ? error : NULL);
+}
+
+static void check_wait(struct control_client *c) {
+    const struct service *s = c->service;
+
+    if (c->wait == WAIT_ALL_SETTLED)
+        answer_all_settled(c);
+    else if (c->wait == WAIT_RUNNING && (s->life == LIFE_RUNNING || s->life == LIFE_BACKOFF || s->life == LIFE_DOWN))
+        answer(c, describe(s), s->failed ? s->error : NULL);
+    else if (c->wait == WAIT_DOWN && s->life == LIFE_DOWN)
+        answer(c, describe(s), NULL);
+}
+
+void control_service_changed(struct control *c, const struct service *s) {
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct control_client *client = &c->clients[i];
+        if (client->fd >= 0 && (client->wait == WAIT_ALL_SETTLED || (client->wait && client->service == s)))
+            check_wait(client);
+    }
+}
+
+/* --- requests --- */
+
+static void on_system_init(struct control_client *c, struct service *s) {
+    (void)s;
+    c->wait = WAIT_ALL_SETTLED;
+    svcd_system_init(c->control->svcd);
+    if (c->wait)
+        check_wait(c);
+}
+
+static void on_list(struct control_client *c, struct service *s) {
+    (void)s;
+    answer(c, describe_all(c->control->svcd), NULL);
+}
+
+static void on_start(struct control_client *c, struct service *s) {
+    c->wait = WAIT_RUNNING;
+    c->service = s;
+    service_start(s);
+    if (c->wait)
+        check_wait(c);
+}
+
+static void on_stop(struct control_client *c, struct service *s) {
+    c->wait = WAIT_DOWN;
+    c->service = s;
+    service_stop(s);
+    if (c->wait)
+        check_wait(c);
+}
+
+/* On its way down it is neither running nor waiting; the first of these states that follows is the new life's. */
+static void on_restart(struct control_client *c, struct service *s) {
+    c->wait = WAIT_RUNNING;
+    c->service = s;
+    service_restart(s);
+}
+
+static const struct {
+    const char *cmd;
+    bool named;
+    void (*fn)(struct control_client *c, struct service *s);
+} commands[] = {
+    {"system-init", false, on_system_init},
+    {"list", false, on_list},
+    {"start", true, on_start},
+    {"stop", true, on_stop},
+    {"restart", true, on_restart},
+};
+
+static void request(struct control_client *c, const char *line, size_t len) {
+    AUTO_JSON json_t *doc = json_loadb(line, len, 0, NULL);
+    const char *cmd = json_string_value(json_object_get(doc, "cmd"));
+    const char *name = json_string_value(json_object_get(doc, "name"));
+    char error[256];
+
+    for (size_t i = 0; cmd && i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].cmd, cmd) != 0)
+            continue;
+        struct service *s = name ? svcd_find(c->control->svcd, name) : NULL;
+        if (commands[i].named && !s) {
+            (void)snprintf(error, sizeof(error), "no service \"%.100s\" in " SERVICES_DIR, name ? name : "");
+            answer(c, json_object(), error);
+        } else {
+            commands[i].fn(c, s);
+        }
+        return;
+    }
+    (void)snprintf(error, sizeof(error), "unknown request \"%.100s\"", cmd ? cmd : "");
+    answer(c, json_object(), error);
+}
+
+static void on_client(struct loop_source *s, uint32_t events, void *data) {
+    struct control_client *c = data;
+    char chunk[4096];
+
+    if (events & EPOLLOUT) {
+        client_flush(c);
+        return;
+    }
+    ssize_t n = recv(s->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0 || c->wait || c->closing) { /* gone, or talking out of turn */
+        client_close(c);
+        return;
+    }
+    if (buf_append(&c->in, chunk, (size_t)n) < 0) {
+        client_close(c);
+        return;
+    }
+    const char *end = memchr(c->in.data, '\n', c->in.len);
+    if (end)
+        request(c, c->in.data, (size_t)(end - c->in.data));
+}
+
+static bool peer_is_root(int fd) {
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == 0;
+}
+
+static struct control_client *free_slot(struct control *c) {
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        if (c->clients[i].fd < 0)
+            return &c->clients[i];
+    return NULL;
+}
+
+static void on_connection(struct loop_source *s, uint32_t events, void *data) {
+    struct control *c = data;
+
+    (void)events;
+    AUTO_CLOSE int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    struct control_client *client = peer_is_root(fd) ? free_slot(c) : NULL;
+    if (!client)
+        return; /* closed: not root, or too many at once */
+    client->in.max = CONTROL_LINE_MAX;
+    client->out.max = OUT_MAX;
+    if (loop_add_fd(c->loop, &client->source, fd, EPOLLIN, on_client, client) < 0)
+        return;
+    client->fd = steal_fd(&fd);
+}
+
+int control_start(struct control *c, struct svcd *svcd, struct loop *l, struct err *e) {
+    const struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET};
+
+    *c = (struct control){.svcd = svcd, .loop = l, .fd = -1};
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        c->clients[i] = (struct control_client){.control = c, .fd = -1};
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)unlink(CONTROL_SOCKET);
+    mode_t mask = umask(0177);
+    int r = fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0 ? -errno : 0;
+    (void)umask(mask);
+    if (!r)
+        r = loop_add_fd(l, &c->source, fd, EPOLLIN, on_connection, c);
+    if (r < 0)
+        return err_errno(e, r, "could not listen on %s", CONTROL_SOCKET);
+    c->fd = steal_fd(&fd);
+    return 0;
+}
+
+void control_stop(struct control *c) {
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        if (c->clients[i].control && c->clients[i].fd >= 0)
+            client_close(&c->clients[i]);
+    if (c->fd >= 0 && c->loop) {
+        loop_remove(c->loop, &c->source);
+        (void)close(c->fd);
+        (void)unlink(CONTROL_SOCKET);
+    }
+}

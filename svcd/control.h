@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket: a client sends one JSON object on a line, and gets JSON objects on lines, the last of which has
+ * "done":true. At most CONTROL_CLIENTS_MAX clients; a request of more than CONTROL_LINE_MAX bytes ends the connection.
+ *
+ *   {"cmd":"system-init"}                answered when every service has started or failed
+ *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status, last_error}],
+ * "done":true}
+ *   {"cmd":"start|stop|restart","name":"www"}   answered when it runs, is down, or has failed
+ *
+ * "error" in the last object: what went wrong.
+ */
+#ifndef SVCD_CONTROL_H
+#define SVCD_CONTROL_H
+
+#include "lib/buf.h"
+#include "lib/loop.h"
+#include "svcd/service.h"
+
+#define CONTROL_SOCKET "/run/keelson/svcd.sock"
+#define CONTROL_CLIENTS_MAX 16
+#define CONTROL_LINE_MAX 65536
+
+struct svcd;
+struct control;
+
+enum control_wait { WAIT_NOTHING, WAIT_ALL_SETTLED, WAIT_RUNNING, WAIT_DOWN };
+
+struct control_client {
+    struct control *control;
+    int fd; /* -1: free */
+    struct loop_source source;
+    struct buf in, out;
+    enum control_wait wait;
+    struct service *service; /* what WAIT_RUNNING and WAIT_DOWN wait for */
+    bool closing;            /* once out is empty */
+};
+
+struct control {
+    struct svcd *svcd;
+    struct loop *loop;
+    int fd;
+    struct loop_source source;
+    struct control_client clients[CONTROL_CLIENTS_MAX];
+};
+
+int control_start(struct control *c, struct svcd *svcd, struct loop *l, struct err *e);
+void control_stop(struct control *c);
+void control_service_changed(struct control *c, const struct service *s);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "svcd/lifecycle.h"
+
+#define BACKOFF_MIN_MS 250
+#define BACKOFF_MAX_MS 30000
+#define SETTLED_MS 60000
+
+static const struct {
+    const char *name;
+    unsigned deadline_ms;
+} states[LIVES] = {
+    [LIFE_DOWN] = {"stopped", 0},           [LIFE_DETACHED] = {"detached", 0},
+    [LIFE_ADOPT] = {"looking", 0},          [LIFE_CLEAN_KILL] = {"cleaning up", 0},
+    [LIFE_CLEAN_TASK] = {"cleaning up", 0}, [LIFE_CLEAN_CONTAINER] = {"cleaning up", 0},
+    [LIFE_DECIDE] = {"deciding", 0},        [LIFE_PREPARE] = {"preparing", 0},
+    [LIFE_CREATE] = {"creating", 0},        [LIFE_CREATE_TASK] = {"creating", 0},
+    [LIFE_START] = {"starting", 0},         [LIFE_RUNNING] = {"running", 0},
+    [LIFE_STOPPING] = {"stopping", 10000},  [LIFE_KILLING] = {"stopping", 5000},
+    [LIFE_BACKOFF] = {"waiting", 0},
+};
+
+/* + 1, so that an absent entry (0) means "stay". */
+#define TO(state) ((state) + 1)
+
+static const unsigned char table[LIVES][LIFE_EVENTS] = {
+    [LIFE_DOWN] = {[LIFE_EV_START] = TO(LIFE_ADOPT)},
+    [LIFE_DETACHED] = {[LIFE_EV_READY] = TO(LIFE_ADOPT)},
+    [LIFE_ADOPT] = {[LIFE_EV_OK] = TO(LIFE_RUNNING),
+                    [LIFE_EV_EXIT] = TO(LIFE_CLEAN_KILL),
+                    [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_CONTAINER),
+                    [LIFE_EV_ERROR] = TO(LIFE_BACKOFF),
+                    [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_CLEAN_KILL] = {[LIFE_EV_OK] = TO(LIFE_CLEAN_TASK),
+                         [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_TASK),
+                         [LIFE_EV_ERROR] = TO(LIFE_CLEAN_TASK),
+                         [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_CLEAN_TASK] = {[LIFE_EV_OK] = TO(LIFE_CLEAN_CONTAINER),
+                         [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_CONTAINER),
+                         [LIFE_EV_ERROR] = TO(LIFE_BACKOFF),
+                         [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_CLEAN_CONTAINER] = {[LIFE_EV_OK] = TO(LIFE_DECIDE),
+                              [LIFE_EV_NOT_FOUND] = TO(LIFE_DECIDE),
+                              [LIFE_EV_ERROR] = TO(LIFE_BACKOFF),
+                              [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_DECIDE] =
+        {[LIFE_EV_START] = TO(LIFE_PREPARE), [LIFE_EV_STOP] = TO(LIFE_DOWN), [LIFE_EV_ERROR] = TO(LIFE_BACKOFF)},
+    [LIFE_PREPARE] = {[LIFE_EV_OK] = TO(LIFE_CREATE), [LIFE_EV_ERROR] = TO(LIFE_DECIDE)},
+    [LIFE_CREATE] = {[LIFE_EV_OK] = TO(LIFE_CREATE_TASK),
+                     [LIFE_EV_ERROR] = TO(LIFE_CLEAN_CONTAINER),
+                     [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_CREATE_TASK] = {[LIFE_EV_OK] = TO(LIFE_START),
+                          [LIFE_EV_ERROR] = TO(LIFE_CLEAN_TASK),
+                          [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_TASK),
+                          [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_START] = {[LIFE_EV_OK] = TO(LIFE_RUNNING),
+                    [LIFE_EV_ERROR] = TO(LIFE_CLEAN_KILL),
+                    [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_KILL),
+                    [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_RUNNING] = {[LIFE_EV_STOP] = TO(LIFE_STOPPING),
+                      [LIFE_EV_EXIT] = TO(LIFE_CLEAN_TASK),
+                      [LIFE_EV_ERROR] = TO(LIFE_ADOPT),
+                      [LIFE_EV_NOT_FOUND] = TO(LIFE_ADOPT),
+                      [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_STOPPING] = {[LIFE_EV_EXIT] = TO(LIFE_CLEAN_TASK),
+                       [LIFE_EV_TIMEOUT] = TO(LIFE_KILLING),
+                       [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_TASK),
+                       [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_KILLING] = {[LIFE_EV_EXIT] = TO(LIFE_CLEAN_TASK),
+                      [LIFE_EV_TIMEOUT] = TO(LIFE_CLEAN_TASK),
+                      [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_TASK),
+                      [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_BACKOFF] = {[LIFE_EV_TIMEOUT] = TO(LIFE_ADOPT),
+                      [LIFE_EV_START] = TO(LIFE_ADOPT),
+                      [LIFE_EV_STOP] = TO(LIFE_DOWN),
+                      [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+};
+
+enum life life_next(enum life from, enum life_event ev) {
+    unsigned to = table[from][ev];
+
+    return to == 0 ? LIFE_STAY : (enum life)(to - 1);
+}
+
+const char *life_name(enum life l) {
+    return states[l].name;
+}
+
+unsigned life_deadline_ms(enum life l) {
+    return states[l].deadline_ms;
+}
+
+unsigned life_backoff_ms(unsigned last_ms, unsigned long long lived_ms) {
+    if (last_ms == 0 || lived_ms >= SETTLED_MS)
+        return BACKOFF_MIN_MS;
+    return last_ms >= BACKOFF_MAX_MS / 2 ? BACKOFF_MAX_MS : 2 * last_ms;
+}

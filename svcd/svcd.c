@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The supervisor: one loop over containerd's connection, the services' timers, the control socket and signals. */
+#include "svcd/svcd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "lib/fdutil.h"
+#include "lib/log.h"
+
+struct service *svcd_find(struct svcd *d, const char *name) {
+    for (size_t i = 0; i < d->services_len; i++)
+        if (!strcmp(d->services[i].name, name))
+            return &d->services[i];
+    return NULL;
+}
+
+static bool all_down(const struct svcd *d) {
+    for (size_t i = 0; i < d->services_len; i++)
+        if (d->services[i].life != LIFE_DOWN)
+            return false;
+    return true;
+}
+
+/* A service that hangs on a containerd that is gone cannot be stopped through it. */
+static bool nothing_to_wait_for(const struct svcd *d) {
+    return all_down(d) || !d->containerd.ready;
+}
+
+static void on_service_changed(struct service *s, void *data) {
+    struct svcd *d = data;
+
+    control_service_changed(&d->control, s);
+    if (d->stopping && d->containerd.wanted && nothing_to_wait_for(d))
+        containerd_stop(&d->containerd);
+}
+
+static int load_services(struct svcd *d, struct err *e) {
+    AUTO_NAMES struct names names = {0};
+    int r = list_dir(SERVICES_DIR, &names, e);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return r;
+    if (names.len > SERVICES_MAX) {
+        log_error("%zu services in %s: only the first %d are used", names.len, SERVICES_DIR, SERVICES_MAX);
+        names.len = SERVICES_MAX;
+    }
+    d->services = calloc(names.len + 1, sizeof(*d->services));
+    if (!d->services)
+        return err_errno(e, -ENOMEM, "could not load the services");
+    for (size_t i = 0; i < names.len; i++) {
+        struct service *s = &d->services[d->services_len];
+        if (service_init(s, SERVICES_DIR, names.v[i], &d->loop, &d->containerd.grpc, on_service_changed, d, e) < 0) {
+            log_error("%s", e->msg);
+            service_fini(s);
+            continue;
+        }
+        d->services_len++;
+    }
+    return 0;
+}
+
+static void start_all(struct svcd *d) {
+    for (size_t i = 0; i < d->services_len; i++)
+        if (d->services[i].life == LIFE_DOWN)
+            service_start(&d->services[i]);
+}
+
+static void on_containerd_ready(void *data) {
+    struct svcd *d = data;
+
+    for (size_t i = 0; i < d->services_len; i++)
+        service_event(&d->services[i], LIFE_EV_READY);
+    if (d->asked && !d->stopping)
+        start_all(d);
+}
+
+static void on_containerd_lost(void *data) {
+    struct svcd *d = data;
+
+    for (size_t i = 0; i < d->services_len; i++)
+        service_event(&d->services[i], LIFE_EV_LOST);
+}
+
+static void on_containerd_ended(void *data) {
+    struct svcd *d = data;
+
+    loop_stop(&d->loop);
+}
+
+void svcd_system_init(struct svcd *d) {
+    struct err e = {0};
+
+    d->asked = true;
+    if (write_file_atomic(STARTED_FILE, "", 0, 0644, false, &e) < 0)
+        log_warning("%s", e.msg); /* a restarted svcd would wait to be asked again */
+    containerd_start(&d->containerd);
+    if (d->containerd.ready)
+        start_all(d);
+}
+
+static void stop(struct svcd *d) {
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    for (size_t i = 0; i < d->services_len; i++)
+        service_stop(&d->services[i]);
+    if (nothing_to_wait_for(d))
+        containerd_stop(&d->containerd);
+}
+
+static void on_signal(struct loop_source *s, const struct signalfd_siginfo *info, void *data) {
+    (void)s;
+    if (info->ssi_signo == SIGTERM)
+        stop(data);
+}
+
+static int start_loop(struct svcd *d, struct err *e) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGPIPE);
+    int r = loop_init(&d->loop);
+    if (!r)
+        r = loop_add_signals(&d->loop, &d->signals, &set, on_signal, d);
+    return r < 0 ? err_errno(e, r, "could not start the event loop") : 0;
+}
+
+int svcd_main(void) {
+    static struct svcd d;
+    struct err e = {0};
+
+    log_init("svcd", LOG_LEVEL_NOTICE);
+    int r = start_loop(&d, &e);
+    if (!r)
+        r = mkdir_p("/run/keelson", 0755, &e);
+    if (r < 0) {
+        log_error("%s", e.msg);
+        return 1;
+    }
+    containerd_init(&d.containerd, &d.loop, on_containerd_ready, on_containerd_lost, on_containerd_ended, &d);
+    if (load_services(&d, &e) < 0 || control_start(&d.control, &d, &d.loop, &e) < 0)
+        log_error("%s", e.msg);
+    if (access(STARTED_FILE, F_OK) == 0)
+        svcd_system_init(&d);
+    r = loop_run(&d.loop);
+    control_stop(&d.control);
+    for (size_t i = 0; i < d.services_len; i++)
+        service_fini(&d.services[i]);
+    free(d.services);
+    if (r < 0)
+        log_error("the event loop ended: %s", strerror(-r));
+    return r < 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SVCD_SVCD_H
+#define SVCD_SVCD_H
+
+#include "svcd/containerd.h"
+#include "svcd/control.h"
+#include "svcd/service.h"
+
+#define SERVICES_DIR "/containers/services"
+#define SERVICES_MAX 1024
+#define STARTED_FILE "/run/keelson/system-init" /* there once the services were asked to start */
+
+struct svcd {
+    struct loop loop;
+    struct loop_source signals;
+    struct containerd containerd;
+    struct control control;
+    struct service *services; /* never moves: its members are in the loop */
+    size_t services_len;
+    bool asked;    /* system-init */
+    bool stopping; /* SIGTERM: services, containerd, exit */
+};
+
+int svcd_main(void);
+
+/* Starts containerd, and every service as soon as it answers. Again: what is down is started. */
+void svcd_system_init(struct svcd *d);
+
+/* NULL: no such service. */
+struct service *svcd_find(struct svcd *d, const char *name);
+
+#endif

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# svcd, the supervisor, and `service`, its command: one program, by two names.
+SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) $(RUNTIME_CONFIG_SRC)
+SVCD_PKGS := jansson libnghttp2 libprotobuf-c
+
+$(BUILD)/gen/svcd/containerd.pb-c.c: svcd/containerd.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(BUILD)/gen --proto_path=. $<
+$(BUILD)/gen/svcd/containerd.pb-c.h: $(BUILD)/gen/svcd/containerd.pb-c.c
+$(call obj,rel,$(SVCD_SRC)) $(call obj,san,$(SVCD_SRC)): | $(BUILD)/gen/svcd/containerd.pb-c.h
+
+SVCD_GEN := gen/svcd/containerd.pb-c.c
+$(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
+SVCD_LIFE_SRC := svcd/service.c svcd/lifecycle.c svcd/acts.c svcd/spec.c svcd/ctrd.c svcd/grpc.c
+$(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/run/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/fdutil.h"
+#include "lib/spawn.h"
+
+#define CREATE_DEADLINE_MS 60000
+
+static int create(const struct run_disk *d, struct err *e) {
+    if (d->size_mib == 0)
+        return err_set(e, -ENOENT, "could not open disk %s: no such file, and no size= to make it", d->path);
+    char size[32];
+    (void)snprintf(size, sizeof(size), "%lluM", (unsigned long long)d->size_mib);
+    const char *const argv[] = {"qemu-img", "create", "-q", "-f", d->format, "--", d->path, size, NULL};
+    struct spawn s = SPAWN_INIT;
+    s.argv = argv;
+    int status;
+    int r = spawn_wait(&s, CREATE_DEADLINE_MS, &status, e);
+    if (r < 0)
+        return err_wrap(e, r, "could not make disk %s", d->path);
+    char reason[64];
+    if (status != 0)
+        return err_set(e, -EIO, "could not make disk %s: qemu-img %s", d->path,
+                       exit_reason(status, reason, sizeof(reason)));
+    return 0;
+}
+
+int disk_prepare(struct run_disk *d, bool dry_run, struct err *e) {
+    static const char QCOW2_MAGIC[4] = {'Q', 'F', 'I', '\xfb'};
+    AUTO_CLOSE int fd = open(d->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT)
+        return err_errno(e, -errno, "could not open disk %s", d->path);
+    if (fd >= 0 && d->format[0])
+        return 0;
+    if (fd < 0) {
+        if (!d->format[0])
+            memcpy(d->format, "qcow2", sizeof("qcow2"));
+        return dry_run ? 0 : create(d, e);
+    }
+    char head[sizeof(QCOW2_MAGIC)];
+    ssize_t n = read_full(fd, head, sizeof(head));
+    if (n < 0)
+        return err_errno(e, (int)n, "could not read disk %s", d->path);
+    bool qcow2 = n == (ssize_t)sizeof(head) && memcmp(head, QCOW2_MAGIC, sizeof(head)) == 0;
+    (void)snprintf(d->format, sizeof(d->format), "%s", qcow2 ? "qcow2" : "raw");
+    return 0;
+}

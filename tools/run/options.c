@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/run/options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "lib/fdutil.h"
+
+#define MEM_MIB_MAX ((uint64_t)64 << 20)
+#define CPUS_MAX 1024
+
+const char *run_usage(void) {
+    return "usage: keelson run [qemu] [options] NAME\n"
+           "Boots NAME-kernel with NAME-initrd.img and the command line in NAME-cmdline; the console is this terminal\n"
+           "(Ctrl-A x ends the machine, Ctrl-A h lists the other keys).\n"
+           "  --mem SIZE             memory in MiB, or with M or G (1024)\n"
+           "  --cpus N               virtual CPUs (1)\n"
+           "  --publish SPEC         [ADDRESS:]HOST:GUEST[/tcp|/udp], may be repeated\n"
+           "  --disk SPEC            [file=]PATH[,size=SIZE][,format=raw|qcow2], may be repeated\n"
+           "  --cmdline-add TEXT     added to the kernel command line\n"
+           "  --accel NAME[:NAME]    accelerators to try in turn: kvm, tcg (auto: kvm if it works, else tcg)\n"
+           "  --arch ARCH            x86_64 or aarch64 (the host's)\n"
+           "  --networking user|none (user)\n"
+           "  --device SPEC          a QEMU -device, may be repeated\n"
+           "  --channel NAME=PATH    a virtio port NAME in the guest, a Unix socket PATH on the host\n"
+           "  --no-reboot            a reboot of the guest ends the machine\n"
+           "  --dry-run              print the QEMU command line and do nothing\n";
+}
+
+int run_parse_mib(const char *text, uint64_t *mib) {
+    char digits[24];
+    size_t len = strlen(text);
+    uint64_t unit = 1;
+    if (len > 0 && strchr("MmGg", text[len - 1]))
+        unit = strchr("Gg", text[--len]) ? 1024 : 1;
+    if (len == 0 || len >= sizeof(digits))
+        return -EINVAL;
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    uint64_t n;
+    int r = parse_u64(digits, MEM_MIB_MAX / unit, &n);
+    if (r < 0)
+        return r;
+    *mib = n * unit;
+    return n == 0 ? -EINVAL : 0;
+}
+
+/* Copies text up to `end` (NULL: all of it) into out; false if it does not fit. */
+static bool copy_part(char *out, size_t size, const char *text, const char *end) {
+    size_t len = end ? (size_t)(end - text) : strlen(text);
+    if (len >= size)
+        return false;
+    memcpy(out, text, len);
+    out[len] = '\0';
+    return true;
+}
+
+static int parse_port(const char *text, uint16_t *port) {
+    uint64_t n;
+    int r = parse_u64(text, UINT16_MAX, &n);
+    if (r < 0 || n == 0)
+        return -EINVAL;
+    *port = (uint16_t)n;
+    return 0;
+}
+
+static bool is_address(const char *text) {
+    struct in6_addr unused;
+    return inet_pton(AF_INET, text, &unused) == 1 || inet_pton(AF_INET6, text, &unused) == 1;
+}
+
+/* Takes [ADDRESS:]HOST:GUEST apart from its end, since an IPv6 address has colons of its own. */
+static bool split_publish(char *spec, struct run_publish *p) {
+    char *slash = strchr(spec, '/');
+    if (slash) {
+        *slash = '\0';
+        p->udp = strcmp(slash + 1, "udp") == 0;
+        if (!p->udp && strcmp(slash + 1, "tcp") != 0)
+            return false;
+    }
+    char *guest = strrchr(spec, ':');
+    if (!guest)
+        return false;
+    *guest++ = '\0';
+    char *host = strrchr(spec, ':');
+    if (host) {
+        *host++ = '\0';
+        size_t len = strlen(spec);
+        bool bracketed = len > 1 && spec[0] == '[' && spec[len - 1] == ']';
+        if (!copy_part(p->address, sizeof(p->address), bracketed ? spec + 1 : spec,
+                       bracketed ? spec + len - 1 : NULL) ||
+            !is_address(p->address))
+            return false;
+    }
+    return parse_port(host ? host : spec, &p->host) == 0 && parse_port(guest, &p->guest) == 0;
+}
+
+static int set_publish(struct run_options *o, const char *value, struct err *e) {
+    if (o->publish_len == RUN_PUBLISH_MAX)
+        return err_set(e, -EINVAL, "more than %d --publish options", RUN_PUBLISH_MAX);
+    struct run_publish p = {0};
+    char spec[128];
+    if (!copy_part(spec, sizeof(spec), value, NULL) || !split_publish(spec, &p))
+        return err_set(e, -EINVAL,
+                       "could not understand --publish %s: want [ADDRESS:]HOST:GUEST[/tcp|/udp], ports 1 to 65535",
+                       value);
+    o->publish[o->publish_len++] = p;
+    return 0;
+}
+
+static bool set_disk_word(struct run_disk *d, const char *word, const char *end, bool first) {
+    char text[RUN_PATH_MAX];
+    if (!copy_part(text, sizeof(text), word, end))
+        return false;
+    if (strncmp(text, "size=", 5) == 0)
+        return run_parse_mib(text + 5, &d->size_mib) == 0;
+    if (strncmp(text, "format=", 7) == 0)
+        return (strcmp(text + 7, "raw") == 0 || strcmp(text + 7, "qcow2") == 0) &&
+               copy_part(d->format, sizeof(d->format), text + 7, NULL);
+    if (strncmp(text, "file=", 5) == 0)
+        return copy_part(d->path, sizeof(d->path), text + 5, NULL);
+    return first && copy_part(d->path, sizeof(d->path), text, NULL);
+}
+
+static int set_disk(struct run_options *o, const char *value, struct err *e) {
+    if (o->disks_len == RUN_DISKS_MAX)
+        return err_set(e, -EINVAL, "more than %d --disk options", RUN_DISKS_MAX);
+    struct run_disk *d = &o->disks[o->disks_len];
+    bool first = true;
+    for (const char *word = value; word; first = false) {
+        const char *comma = strchr(word, ',');
+        if (!set_disk_word(d, word, comma, first))
+            return err_set(e, -EINVAL,
+                           "could not understand --disk %s: want [file=]PATH[,size=SIZE][,format=raw|qcow2]", value);
+        word = comma ? comma + 1 : NULL;
+    }
+    if (!d->path[0])
+        return err_set(e, -EINVAL, "could not understand --disk %s: no file is named", value);
+    o->disks_len++;
+    return 0;
+}
+
+static int set_channel(struct run_options *o, const char *value, struct err *e) {
+    if (o->channels_len == RUN_CHANNELS_MAX)
+        return err_set(e, -EINVAL, "more than %d --channel options", RUN_CHANNELS_MAX);
+    struct run_channel *c = &o->channels[o->channels_len];
+    const char *eq = strchr(value, '=');
+    if (!eq || eq == value || !eq[1] || !copy_part(c->name, sizeof(c->name), value, eq) || strchr(c->name, ',') ||
+        !copy_part(c->path, sizeof(c->path), eq + 1, NULL))
+        return err_set(e, -EINVAL, "could not understand --channel %s: want NAME=PATH", value);
+    o->channels_len++;
+    return 0;
+}
+
+static int set_device(struct run_options *o, const char *value, struct err *e) {
+    if (o->devices_len == RUN_DEVICES_MAX)
+        return err_set(e, -EINVAL, "more than %d --device options", RUN_DEVICES_MAX);
+    o->devices[o->devices_len++] = value;
+    return 0;
+}
+
+static int set_mem(struct run_options *o, const char *value, struct err *e) {
+    if (run_parse_mib(value, &o->mem_mib) < 0)
+        return err_set(e, -EINVAL, "could not understand --mem %s: want a number of MiB, or one with M or G", value);
+    return 0;
+}
+
+static int set_cpus(struct run_options *o, const char *value, struct err *e) {
+    if (parse_u64(value, CPUS_MAX, &o->cpus) < 0 || o->cpus == 0)
+        return err_set(e, -EINVAL, "could not understand --cpus %s: want a number from 1 to %d", value, CPUS_MAX);
+    return 0;
+}
+
+static int set_arch(struct run_options *o, const char *value, struct err *e) {
+    if (strcmp(value, "x86_64") == 0 || strcmp(value, "amd64") == 0)
+        o->arch = RUN_X86_64;
+    else if (strcmp(value, "aarch64") == 0 || strcmp(value, "arm64") == 0)
+        o->arch = RUN_AARCH64;
+    else
+        return err_set(e, -EINVAL, "could not understand --arch %s: want x86_64 or aarch64", value);
+    return 0;
+}
+
+static int set_networking(struct run_options *o, const char *value, struct err *e) {
+    o->network = strcmp(value, "user") == 0;
+    if (!o->network && strcmp(value, "none") != 0)
+        return err_set(e, -EINVAL, "could not understand --networking %s: want user or none", value);
+    return 0;
+}
+
+static bool is_accel_list(const char *value) {
+    for (const char *word = value; word;) {
+        size_t len = strcspn(word, ":");
+        if (len != 3 || (strncmp(word, "kvm", 3) != 0 && strncmp(word, "tcg", 3) != 0))
+            return false;
+        word = word[len] ? word + len + 1 : NULL;
+    }
+    return true;
+}
+
+static int set_accel(struct run_options *o, const char *value, struct err *e) {
+    if (strcmp(value, "auto") != 0 && !is_accel_list(value))
+        return err_set(e, -EINVAL, "could not understand --accel %s: want auto, kvm, tcg or kvm:tcg", value);
+    o->accel = value;
+    return 0;
+}
+
+static int set_cmdline_add(struct run_options *o, const char *value, struct err *e) {
+    (void)e;
+    o->cmdline_add = value;
+    return 0;
+}
+
+static int set_flag(struct run_options *o, const char *name, struct err *e) {
+    if (strcmp(name, "dry-run") == 0)
+        o->dry_run = true;
+    else if (strcmp(name, "no-reboot") == 0)
+        o->no_reboot = true;
+    else if (strcmp(name, "help") == 0 || strcmp(name, "h") == 0)
+        o->help = true;
+    else if (strcmp(name, "kernel") != 0) /* LinuxKit's word for what is our default: kernel and initrd */
+        return err_set(e, -EINVAL, "unknown option --%s", name);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct run_options *o, const char *value, struct err *e);
+} VALUE_OPTIONS[] = {
+    {"mem", set_mem},
+    {"cpus", set_cpus},
+    {"publish", set_publish},
+    {"disk", set_disk},
+    {"channel", set_channel},
+    {"device", set_device},
+    {"accel", set_accel},
+
+    {"arch", set_arch},
+    {"networking", set_networking},
+    {"cmdline-add", set_cmdline_add},
+};
+
+/* Handles the option at argv[*i]; moves *i on if it takes the next word as its value. */
+static int parse_option(struct run_options *o, int argc, char **argv, int *i, struct err *e) {
+    const char *text = argv[*i] + (argv[*i][1] == '-' ? 2 : 1);
+    const char *eq = strchr(text, '=');
+    char name[32];
+    if (!copy_part(name, sizeof(name), text, eq) || !name[0])
+        return err_set(e, -EINVAL, "unknown option %s", argv[*i]);
+    for (size_t n = 0; n < ARRAY_SIZE(VALUE_OPTIONS); n++) {
+        if (strcmp(name, VALUE_OPTIONS[n].name) != 0)
+            continue;
+        if (!eq && *i + 1 >= argc)
+            return err_set(e, -EINVAL, "option --%s needs a value", name);
+        return VALUE_OPTIONS[n].set(o, eq ? eq + 1 : argv[++*i], e);
+    }
+    int r = set_flag(o, name, e);
+    if (r == 0 && eq)
+        return err_set(e, -EINVAL, "option --%s takes no value", name);
+    return r;
+}
+
+int run_options_parse(struct run_options *o, int argc, char **argv, struct err *e) {
+    *o = (struct run_options){.accel = "auto", .mem_mib = 1024, .cpus = 1, .network = true};
+#ifdef __aarch64__
+    o->arch = RUN_AARCH64;
+#endif
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1]) {
+            int r = parse_option(o, argc, argv, &i, e);
+            if (r < 0)
+                return r;
+        } else if (i == 1 && strcmp(argv[i], "qemu") == 0) {
+            continue;
+        } else if (o->name) {
+            return err_set(e, -EINVAL, "one NAME is wanted, found %s after %s", argv[i], o->name);
+        } else {
+            o->name = argv[i];
+        }
+    }
+    if (!o->name && !o->help)
+        return err_set(e, -EINVAL, "no NAME is given");
+    if (o->publish_len > 0 && !o->network)
+        return err_set(e, -EINVAL, "--publish needs --networking user");
+    return 0;
+}
