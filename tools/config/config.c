@@ -177,7 +177,9 @@ static int take_init(struct config *c, struct err *e) {
     c->init = calloc(json_array_size(list) + 1, sizeof(*c->init));
     if (!c->init)
         return err_errno(e, -ENOMEM, "could not hold the init images");
-    json_array_foreach(list, i, entry) c->init[c->init_len++] = json_string_value(entry);
+    json_array_foreach(list, i, entry) {
+        c->init[c->init_len++] = json_string_value(entry);
+    }
     return 0;
 }
 
