@@ -91,8 +91,9 @@ static int check_file(const struct config_file *f, struct err *e) {
 
     if (!f->path || !*f->path)
         return err_set(e, -EINVAL, "%s: this file has no \"path\"; add it", f->place);
-    if (!strcmp(f->path, "..") || !strncmp(f->path, "../", 3) || strstr(f->path, "/../"))
-        return err_set(e, -EINVAL, "%s: the path \"%s\" leaves the image; write it without \"..\"", f->place, f->path);
+    if (!strcmp(f->path, "..") || !strncmp(f->path, "../", 3) || strstr(f->path, "/../") ||
+        (strlen(f->path) > 2 && !strcmp(f->path + strlen(f->path) - 3, "/..")))
+        return err_set(e, -EINVAL, "%s: the path \"%s\" contains \"..\"; write it without", f->place, f->path);
     if (f->directory && kinds)
         return err_set(e, -EINVAL, "%s: \"%s\" is a directory and cannot have contents", f->place, f->path);
     if (f->symlink && *f->symlink && f->source && *f->source)
@@ -107,11 +108,32 @@ static int check_file(const struct config_file *f, struct err *e) {
     return 0;
 }
 
-static int take_file(struct config_file *f, const json_t *entry, struct err *e) {
+/* Without leading, trailing and double slashes and "."; kept in the entry. NULL: no memory. */
+static const char *clean_path(json_t *entry) {
+    const char *p = string_of(entry, "path");
+    AUTO_FREE char *clean = calloc(1, p ? strlen(p) + 1 : 1);
+    size_t len = 0;
+
+    while (clean && p && *p) {
+        size_t n = strcspn(p, "/");
+        if (n && !(n == 1 && *p == '.')) {
+            if (len)
+                clean[len++] = '/';
+            memcpy(clean + len, p, n);
+            len += n;
+        }
+        p += n + (p[n] == '/');
+    }
+    if (!clean || json_object_set_new(entry, "@path", json_string(clean)) < 0)
+        return NULL;
+    return string_of(entry, "@path");
+}
+
+static int take_file(struct config_file *f, json_t *entry, struct err *e) {
     const char *mode = string_of(entry, "mode");
 
     *f = (struct config_file){
-        .path = string_of(entry, "path"),
+        .path = clean_path(entry),
         .symlink = string_of(entry, "symlink"),
         .contents = string_of(entry, "contents"),
         .source = string_of(entry, "source"),
@@ -129,13 +151,12 @@ static int take_file(struct config_file *f, const json_t *entry, struct err *e) 
                            mode);
         f->mode = (uint32_t)strtoul(mode, NULL, 8) & 07777;
     }
-    while (f->path && *f->path == '/')
-        f->path++;
     return check_file(f, e);
 }
 
 static int take_files(struct config *c, struct err *e) {
-    const json_t *list = json_object_get(c->doc, "files"), *entry;
+    const json_t *list = json_object_get(c->doc, "files");
+    json_t *entry;
     size_t i;
 
     c->files = calloc(json_array_size(list) + 1, sizeof(*c->files));
@@ -156,7 +177,9 @@ static int take_init(struct config *c, struct err *e) {
     c->init = calloc(json_array_size(list) + 1, sizeof(*c->init));
     if (!c->init)
         return err_errno(e, -ENOMEM, "could not hold the init images");
-    json_array_foreach(list, i, entry) c->init[c->init_len++] = json_string_value(entry);
+    json_array_foreach(list, i, entry) {
+        c->init[c->init_len++] = json_string_value(entry);
+    }
     return 0;
 }
 
@@ -197,6 +220,32 @@ void config_free(struct config *c) {
         free(c->containers[s]);
     json_decref(c->doc);
     *c = (struct config){0};
+}
+
+json_t *config_copy_plain(const json_t *value) {
+    json_t *copy = NULL, *item;
+    const char *key;
+    size_t i;
+
+    if (json_is_object(value)) {
+        copy = json_object();
+        /* jansson's iteration wants a pointer that is not const; it changes nothing */
+        for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
+             it = json_object_iter_next((json_t *)(uintptr_t)value, it)) {
+            key = json_object_iter_key(it);
+            if (*key != '@' && json_object_set_new(copy, key, config_copy_plain(json_object_iter_value(it))) < 0)
+                break;
+        }
+        return copy;
+    }
+    if (!json_is_array(value))
+        return json_deep_copy(value);
+    copy = json_array();
+    json_array_foreach(value, i, item) {
+        if (json_array_append_new(copy, config_copy_plain(item)) < 0)
+            break;
+    }
+    return copy;
 }
 
 int config_user_id(const struct config *c, const json_t *value, uint32_t *id, struct err *e) {

@@ -47,6 +47,9 @@ int config_read(const char *const *paths, size_t paths_len, struct config *out, 
 void config_free(struct config *c);
 #define AUTO_CONFIG AUTO(config_free)
 
+/* A deep copy without the members (their names start with "@") that the reader added to say where a thing stands. */
+json_t *config_copy_plain(const json_t *value);
+
 /* Users named after containers: 100 and up, over onboot, onshutdown and services; of one name the last counts. */
 int config_user_id(const struct config *c, const json_t *value, uint32_t *id, struct err *e);
 

@@ -62,7 +62,7 @@ static int add_device(const json_t *d, json_t *devices, json_t *rules_list, stru
 /* LinuxKit's word is "blockio", the OCI specification's "blockIO". Cgroup rules of `devices:` come after its own. */
 static int make_resources(const struct sources *s, json_t *linux_part, struct err *e) {
     const json_t *from = pick(s, "resources"), *d;
-    json_t *resources = from ? copy_plain(from) : json_object();
+    json_t *resources = from ? config_copy_plain(from) : json_object();
     json_t *devices = json_array(), *rules_list = json_object_get(resources, "devices");
     json_t *blockio = json_object_get(resources, "blockio");
     size_t i;
@@ -112,7 +112,7 @@ static void copy_field(const struct sources *s, const char *key, json_t *linux_p
     const json_t *v = pick(s, key);
 
     if ((json_is_string(v) && *json_string_value(v)) || json_array_size(v) || json_object_size(v))
-        (void)json_object_set_new(linux_part, key, copy_plain(v));
+        (void)json_object_set_new(linux_part, key, config_copy_plain(v));
 }
 
 int make_linux(const struct sources *s, json_t **out, struct err *e) {

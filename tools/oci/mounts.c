@@ -134,7 +134,9 @@ static int sorted(json_t *mounts, json_t **out) {
 
     if (!names)
         return -ENOMEM;
-    json_object_foreach(mounts, key, value) names[n++] = key;
+    json_object_foreach(mounts, key, value) {
+        names[n++] = key;
+    }
     qsort(names, n, sizeof(*names), by_name);
     *out = json_array();
     for (size_t i = 0; i < n; i++)

@@ -43,32 +43,6 @@ json_t *pick_merged(const struct sources *s, const char *key) {
     return list;
 }
 
-json_t *copy_plain(const json_t *value) {
-    json_t *copy = NULL, *item;
-    const char *key;
-    size_t i;
-
-    if (json_is_object(value)) {
-        copy = json_object();
-        /* jansson's iteration wants a pointer that is not const; it changes nothing */
-        for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
-             it = json_object_iter_next((json_t *)(uintptr_t)value, it)) {
-            key = json_object_iter_key(it);
-            if (strcmp(key, "@") && json_object_set_new(copy, key, copy_plain(json_object_iter_value(it))) < 0)
-                break;
-        }
-        return copy;
-    }
-    if (!json_is_array(value))
-        return json_deep_copy(value);
-    copy = json_array();
-    json_array_foreach(value, i, item) {
-        if (json_array_append_new(copy, copy_plain(item)) < 0)
-            break;
-    }
-    return copy;
-}
-
 json_t *split(const char *s, char separator) {
     json_t *list = json_array();
 

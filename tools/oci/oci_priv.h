@@ -23,8 +23,6 @@ const char *pick_string(const struct sources *s, const char *key, const char *ot
 bool pick_bool(const struct sources *s, const char *key);
 /* The label's list followed by the YAML's KEY.add, unless the YAML has KEY itself. New reference. */
 json_t *pick_merged(const struct sources *s, const char *key);
-/* A deep copy without the "@" members that say where in the YAML an object stands. */
-json_t *copy_plain(const json_t *value);
 /* {"destination", "type", "source", "options"}, without what is NULL; takes over options. New reference. */
 json_t *mount_new(const char *destination, const char *type, const char *source, json_t *options);
 /* A new array of the words of s between separators. */

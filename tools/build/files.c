@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files: section. Parents of a file are made with its owner, and its mode plus x where it has any bit. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/fdutil.h"
+#include "lib/json.h"
+#include "tools/build/build_priv.h"
+
+struct file {
+    const struct build *build;
+    const struct config_file *config;
+    struct origin origin;
+    uint32_t uid, gid;
+    json_t *made; /* paths that a files: entry made before: a set */
+};
+
+static mode_t parent_mode(mode_t mode) {
+    return mode | (mode & 0700 ? 0100 : 0) | (mode & 0070 ? 0010 : 0) | (mode & 0007 ? 0001 : 0);
+}
+
+static int add_parents(const struct file *f, struct err *e) {
+    int r = 0;
+
+    for (const char *slash = strchr(f->config->path, '/'); slash && !r; slash = strchr(slash + 1, '/')) {
+        AUTO_FREE char *parent = strndup(f->config->path, (size_t)(slash - f->config->path));
+        if (!parent)
+            return err_errno(e, -ENOMEM, "could not add %s", f->config->path);
+        if (json_object_get(f->made, parent))
+            continue;
+        const struct entry entry = {.type = ENTRY_DIR,
+                                    .path = parent,
+                                    .mode = parent_mode(f->config->mode),
+                                    .uid = f->uid,
+                                    .gid = f->gid,
+                                    .mtime = DEFAULT_MTIME};
+        r = output_add(f->build->output, &entry, NULL, &f->origin, e);
+        if (!r && json_object_set_new(f->made, parent, json_true()) < 0)
+            r = err_errno(e, -ENOMEM, "could not add %s", parent);
+    }
+    return r;
+}
+
+struct source {
+    int fd;
+    const char *text;
+    size_t left;
+    const char *path;
+};
+
+static ssize_t read_source(void *ctx, void *data, size_t len, struct err *e) {
+    struct source *s = ctx;
+
+    if (s->fd >= 0) {
+        ssize_t n = read_full(s->fd, data, len);
+        return n < 0 ? err_errno(e, (int)n, "could not read %s", s->path) : n;
+    }
+    size_t n = len < s->left ? len : s->left;
+    memcpy(data, s->text, n);
+    s->text += n;
+    s->left -= n;
+    return (ssize_t)n;
+}
+
+/* -ENOENT without a message: not there, and that was allowed. */
+static int open_source(const struct config_file *c, struct source *s, uint64_t *size, struct err *e) {
+    const char *home = getenv("HOME");
+    bool in_home = !strncmp(c->source, "~/", 2) && home;
+    AUTO_FREE char *path = in_home ? path_join(home, c->source + 2) : strdup(c->source);
+    struct stat st;
+
+    if (!path)
+        return err_errno(e, -ENOMEM, "could not read %s", c->source);
+    s->path = c->source;
+    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 && c->optional && errno == ENOENT)
+        return -ENOENT;
+    if (s->fd < 0 || fstat(s->fd, &st) < 0)
+        return err_errno(e, -errno, "%s: could not read %s", c->place, path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "%s: could not read %s: it is not a regular file", c->place, path);
+    *size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int add_one(const struct file *f, struct err *e) {
+    const struct config_file *c = f->config;
+    struct source source = {.fd = -1, .text = c->contents ? c->contents : "", .path = c->path};
+    struct entry_content content = {.read = read_source, .ctx = &source};
+    struct entry entry = {
+        .type = ENTRY_FILE, .path = c->path, .mode = c->mode, .uid = f->uid, .gid = f->gid, .mtime = DEFAULT_MTIME};
+    int r = 0;
+
+    source.left = strlen(source.text);
+    entry.size = source.left;
+    if (c->directory) {
+        entry.type = ENTRY_DIR;
+    } else if (c->symlink && *c->symlink) {
+        entry.type = ENTRY_SYMLINK;
+        entry.link = c->symlink;
+    } else if (c->source && *c->source) {
+        bool reported = false;
+        r = open_source(c, &source, &entry.size, e);
+        reported = r < 0 && !(r == -ENOENT && c->optional);
+        if (r < 0 && !reported)
+            return 0;
+    }
+    if (!r)
+        r = add_parents(f, e);
+    if (!r)
+        r = output_add(f->build->output, &entry, entry.type == ENTRY_FILE ? &content : NULL, &f->origin, e);
+    if (source.fd >= 0)
+        (void)close(source.fd);
+    if (!r && json_object_set_new(f->made, c->path, json_true()) < 0)
+        r = err_errno(e, -ENOMEM, "could not add %s", c->path);
+    return r;
+}
+
+static int add_metadata(const struct file *f, struct err *e) {
+    struct config_file with_contents = *f->config;
+    struct file copy = *f;
+    AUTO_FREE char *text = NULL;
+
+    if (strcmp(f->config->metadata, "json") && strcmp(f->config->metadata, "yaml"))
+        return err_set(e, -EINVAL, "%s: unknown metadata \"%s\"; use \"json\" or \"yaml\"", f->config->place,
+                       f->config->metadata);
+    int r = make_metadata(f->build->config, &text, e);
+    with_contents.contents = text;
+    copy.config = &with_contents;
+    return r ? r : add_one(&copy, e);
+}
+
+int add_files(const struct build *b, struct err *e) {
+    AUTO_JSON json_t *made = json_object();
+    char location[32];
+    int r = made ? 0 : err_errno(e, -ENOMEM, "could not add the files");
+
+    for (size_t i = 0; i < b->config->files_len && !r; i++) {
+        const struct config_file *c = &b->config->files[i];
+        struct file f = {.build = b, .config = c, .made = made, .origin = {.source = "linuxkit.files"}};
+        (void)snprintf(location, sizeof(location), "files[%zu]", i);
+        f.origin.location = location;
+        r = config_user_id(b->config, c->uid, &f.uid, e);
+        if (!r)
+            r = config_user_id(b->config, c->gid, &f.gid, e);
+        if (r < 0)
+            return err_wrap(e, r, "%s", c->place);
+        r = c->metadata && *c->metadata ? add_metadata(&f, e) : add_one(&f, e);
+    }
+    return r;
+}

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+CONFIG_SRC := $(filter-out %_test.c,$(wildcard tools/config/*.c))
+$(eval $(call unit_test,config_test,tools/config/config_test.c $(CONFIG_SRC),jansson yaml-0.1))
