@@ -8,6 +8,7 @@
 #include "lib/fdutil.h"
 #include "lib/json.h"
 #include "tools/build/build_priv.h"
+#include "tools/image/content.h"
 
 struct file {
     const struct build *build;
@@ -43,29 +44,8 @@ static int add_parents(const struct file *f, struct err *e) {
     return r;
 }
 
-struct source {
-    int fd;
-    const char *text;
-    size_t left;
-    const char *path;
-};
-
-static ssize_t read_source(void *ctx, void *data, size_t len, struct err *e) {
-    struct source *s = ctx;
-
-    if (s->fd >= 0) {
-        ssize_t n = read_full(s->fd, data, len);
-        return n < 0 ? err_errno(e, (int)n, "could not read %s", s->path) : n;
-    }
-    size_t n = len < s->left ? len : s->left;
-    memcpy(data, s->text, n);
-    s->text += n;
-    s->left -= n;
-    return (ssize_t)n;
-}
-
 /* -ENOENT without a message: not there, and that was allowed. */
-static int open_source(const struct config_file *c, struct source *s, uint64_t *size, struct err *e) {
+static int open_source(const struct config_file *c, struct content_source *s, uint64_t *size, struct err *e) {
     const char *home = getenv("HOME");
     bool in_home = !strncmp(c->source, "~/", 2) && home;
     AUTO_FREE char *path = in_home ? path_join(home, c->source + 2) : strdup(c->source);
@@ -73,7 +53,7 @@ static int open_source(const struct config_file *c, struct source *s, uint64_t *
 
     if (!path)
         return err_errno(e, -ENOMEM, "could not read %s", c->source);
-    s->path = c->source;
+    s->name = c->source;
     s->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0 && c->optional && errno == ENOENT)
         return -ENOENT;
@@ -87,13 +67,13 @@ static int open_source(const struct config_file *c, struct source *s, uint64_t *
 
 static int add_one(const struct file *f, struct err *e) {
     const struct config_file *c = f->config;
-    struct source source = {.fd = -1, .text = c->contents ? c->contents : "", .path = c->path};
-    struct entry_content content = {.read = read_source, .ctx = &source};
+    const char *text = c->contents ? c->contents : "";
+    struct content_source source = content_text(c->path, text, strlen(text));
+    struct entry_content content = {.read = content_read, .ctx = &source};
     struct entry entry = {
         .type = ENTRY_FILE, .path = c->path, .mode = c->mode, .uid = f->uid, .gid = f->gid, .mtime = DEFAULT_MTIME};
     int r = 0;
 
-    source.left = strlen(source.text);
     entry.size = source.left;
     if (c->directory) {
         entry.type = ENTRY_DIR;
