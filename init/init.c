@@ -18,9 +18,9 @@
 #include "init/power.h"
 #include "init/setup.h"
 #include "init/steps.h"
-#include "init/supervise.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/respawn.h"
 #include "lib/spawn.h"
 #include "lib/timeline.h"
 
@@ -31,7 +31,7 @@ struct init {
     struct loop_source signals, deadline, settle;
     struct machine machine;
     struct hotplug hotplug;
-    struct daemon memlogd, svcd;
+    struct respawn memlogd, svcd;
     struct steps steps;
     pid_t worker; /* cold plug or unmount */
     bool plug_again;
@@ -108,11 +108,14 @@ static void setup(struct init *in) {
 }
 
 static bool enter_initd(struct init *in) {
+    static const char *const memlogd[] = {"/usr/bin/memlogd", NULL};
+    static const char *const svcd[] = {"/usr/bin/svcd", NULL};
+
     if (in->devices_start_ns)
         stamp("devices", in->devices_start_ns, true, "");
     setup(in);
-    daemon_start(&in->memlogd, &in->loop, "/usr/bin/memlogd");
-    daemon_start(&in->svcd, &in->loop, "/usr/bin/svcd");
+    respawn_start(&in->memlogd, &in->loop, memlogd);
+    respawn_start(&in->svcd, &in->loop, svcd);
     return steps_begin(&in->steps, "/etc/init.d", "init.d");
 }
 
@@ -129,8 +132,8 @@ static bool children_left(void) {
 
 static bool signal_all(struct init *in, int sig) {
     steps_abandon(&in->steps);
-    (void)daemon_stop(&in->svcd, 0);
-    (void)daemon_stop(&in->memlogd, 0);
+    (void)respawn_stop(&in->svcd, 0);
+    (void)respawn_stop(&in->memlogd, 0);
     (void)kill(-1, sig);
     return children_left();
 }
@@ -156,7 +159,7 @@ static bool enter(void *sys, enum state s) {
     case STATE_HOOKS:
         return enter_hooks(in);
     case STATE_SERVICES:
-        return daemon_stop(&in->svcd, SIGTERM);
+        return respawn_stop(&in->svcd, SIGTERM);
     case STATE_TERM:
         return signal_all(in, SIGTERM);
     case STATE_KILL:
@@ -215,11 +218,11 @@ static void reaped(struct init *in, pid_t pid, int status) {
     else if (steps_reaped(&in->steps, pid, status, &ended)) {
         if (ended)
             machine_event(&in->machine, EVENT_DONE);
-    } else if (daemon_reaped(&in->svcd, pid, status)) {
+    } else if (respawn_reaped(&in->svcd, pid, status)) {
         if (in->machine.state == STATE_SERVICES)
             machine_event(&in->machine, EVENT_DONE);
     } else {
-        (void)daemon_reaped(&in->memlogd, pid, status);
+        (void)respawn_reaped(&in->memlogd, pid, status);
     }
 }
 

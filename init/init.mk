@@ -4,5 +4,4 @@ $(eval $(call program,init,musl,$(INIT_SRC)))
 $(call obj,musl,$(INIT_SRC)): | $(BUILD)/musl-include
 $(eval $(call unit_test,machine_test,init/machine_test.c init/machine.c))
 $(eval $(call unit_test,modules_test,init/modules_test.c init/modules.c))
-$(eval $(call unit_test,supervise_test,init/supervise_test.c init/supervise.c))
 $(eval $(call unit_test,power_test,init/power_test.c init/power.c init/hotplug.c))

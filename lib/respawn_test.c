@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "init/supervise.h"
+#include "lib/respawn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,31 +16,31 @@
 static void the_delay_doubles_up_to_its_bound_and_falls_back(void **state) {
     unsigned delay = 0;
     (void)state;
-    delay = daemon_next_delay(delay, 0);
+    delay = respawn_next_delay(delay, 0);
     assert_int_equal(delay, 100);
-    assert_int_equal(daemon_next_delay(delay, 0), 200);
+    assert_int_equal(respawn_next_delay(delay, 0), 200);
     for (int i = 0; i < 20; i++)
-        delay = daemon_next_delay(delay, 500);
+        delay = respawn_next_delay(delay, 500);
     assert_int_equal(delay, 10000);
-    assert_int_equal(daemon_next_delay(delay, 10000), 100);
+    assert_int_equal(respawn_next_delay(delay, 10000), 100);
 }
 
-static void a_dead_daemon_is_due_again_and_a_stopped_one_is_not(void **state) {
+static void a_dead_respawn_is_due_again_and_a_stopped_one_is_not(void **state) {
     struct loop l;
-    struct daemon d;
+    struct respawn d;
     int status;
     (void)state;
     log_set_fd(-1);
     assert_int_equal(loop_init(&l), 0);
-    daemon_start(&d, &l, "/bin/true");
+    respawn_start(&d, &l, (const char *const[]){"/bin/true", NULL});
     assert_true(d.pid > 0);
     pid_t pid = d.pid;
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_false(daemon_reaped(&d, pid + 1, status));
-    assert_true(daemon_reaped(&d, pid, status));
+    assert_false(respawn_reaped(&d, pid + 1, status));
+    assert_true(respawn_reaped(&d, pid, status));
     assert_int_equal(d.pid, 0);
     assert_true(loop_has(&d.timer));
-    assert_false(daemon_stop(&d, SIGTERM));
+    assert_false(respawn_stop(&d, SIGTERM));
     assert_false(loop_has(&d.timer));
     loop_fini(&l);
     log_set_fd(2);
@@ -48,19 +48,19 @@ static void a_dead_daemon_is_due_again_and_a_stopped_one_is_not(void **state) {
 
 static void an_absent_program_is_not_wanted(void **state) {
     struct loop l;
-    struct daemon d;
+    struct respawn d;
     (void)state;
     assert_int_equal(loop_init(&l), 0);
-    daemon_start(&d, &l, "/nonexistent/daemon");
+    respawn_start(&d, &l, (const char *const[]){"/nonexistent/daemon", NULL});
     assert_false(d.wanted);
-    assert_false(daemon_stop(&d, SIGTERM));
+    assert_false(respawn_stop(&d, SIGTERM));
     loop_fini(&l);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_delay_doubles_up_to_its_bound_and_falls_back),
-        cmocka_unit_test(a_dead_daemon_is_due_again_and_a_stopped_one_is_not),
+        cmocka_unit_test(a_dead_respawn_is_due_again_and_a_stopped_one_is_not),
         cmocka_unit_test(an_absent_program_is_not_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

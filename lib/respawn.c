@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "init/supervise.h"
+#include "lib/respawn.h"
 
 #include <signal.h>
 #include <string.h>
@@ -11,32 +11,32 @@
 #define DELAY_MAX_MS 10000
 #define SETTLED_MS 10000
 
-unsigned daemon_next_delay(unsigned delay_ms, uint64_t lived_ms) {
+unsigned respawn_next_delay(unsigned delay_ms, uint64_t lived_ms) {
     if (lived_ms >= SETTLED_MS || delay_ms == 0)
         return DELAY_MIN_MS;
     return delay_ms >= DELAY_MAX_MS / 2 ? DELAY_MAX_MS : 2 * delay_ms;
 }
 
-static void start_now(struct daemon *d);
+static void start_now(struct respawn *d);
 
 static void on_timer(struct loop_source *s, void *data) {
     (void)s;
     start_now(data);
 }
 
-static void start_later(struct daemon *d) {
+static void start_later(struct respawn *d) {
     uint64_t lived = clock_ms() - d->started_ms;
 
-    d->delay_ms = daemon_next_delay(d->delay_ms, lived);
+    d->delay_ms = respawn_next_delay(d->delay_ms, lived);
     if (loop_set_timer(d->loop, &d->timer, d->delay_ms, on_timer, d) < 0)
         start_now(d); /* no timer to be had: without a pause, then */
 }
 
-static void start_now(struct daemon *d) {
+static void start_now(struct respawn *d) {
     struct err e = {0};
     struct spawn s = SPAWN_INIT;
 
-    s.argv = (const char *const[]){d->path, NULL};
+    s.argv = d->argv;
     s.setsid = true;
     d->started_ms = clock_ms();
     if (spawn(&s, &d->pid, NULL, &e) == 0)
@@ -44,18 +44,18 @@ static void start_now(struct daemon *d) {
     log_error("%s", e.msg);
     d->pid = 0;
     if (loop_set_timer(d->loop, &d->timer, DELAY_MAX_MS, on_timer, d) < 0)
-        log_error("could not set a timer: %s stays down", d->path);
+        log_error("could not set a timer: %s stays down", d->argv[0]);
 }
 
-void daemon_start(struct daemon *d, struct loop *l, const char *path) {
-    *d = (struct daemon){.path = path, .loop = l};
-    if (access(path, X_OK) < 0)
+void respawn_start(struct respawn *d, struct loop *l, const char *const *argv) {
+    *d = (struct respawn){.argv = argv, .loop = l};
+    if (access(argv[0], X_OK) < 0)
         return;
     d->wanted = true;
     start_now(d);
 }
 
-bool daemon_reaped(struct daemon *d, pid_t pid, int status) {
+bool respawn_reaped(struct respawn *d, pid_t pid, int status) {
     char reason[96];
 
     if (d->pid == 0 || pid != d->pid)
@@ -64,11 +64,12 @@ bool daemon_reaped(struct daemon *d, pid_t pid, int status) {
     if (!d->wanted)
         return true;
     start_later(d);
-    log_error("%s %s; starting it again in %u ms", d->path, exit_reason(status, reason, sizeof(reason)), d->delay_ms);
+    log_error("%s %s; starting it again in %u ms", d->argv[0], exit_reason(status, reason, sizeof(reason)),
+              d->delay_ms);
     return true;
 }
 
-bool daemon_stop(struct daemon *d, int sig) {
+bool respawn_stop(struct respawn *d, int sig) {
     d->wanted = false;
     if (d->loop)
         loop_remove(d->loop, &d->timer);
