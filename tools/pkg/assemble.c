@@ -175,6 +175,24 @@ static int add_file(struct layer_writer *w, const json_t *item, struct err *e) {
     return text ? layer_add_text(w, path, entry.mode, text, strlen(text), e) : layer_writer_add(w, &entry, NULL, e);
 }
 
+static int add_links(struct layer_writer *w, const json_t *item, struct err *e) {
+    char path[ENTRY_PATH_MAX];
+    const struct entry entry = {
+        .type = ENTRY_SYMLINK, .path = path, .link = json_string_value(json_object_get(item, "target")), .mode = 0777};
+    const json_t *name;
+    size_t i;
+    int r;
+
+    json_array_foreach(json_object_get(item, "paths"), i, name) {
+        r = clean(json_string_value(name), path, e);
+        if (!r)
+            r = layer_writer_add(w, &entry, NULL, e);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int fill_own(struct layer_writer *w, void *data, struct err *e) {
     const struct assembly *a = data;
     const json_t *item;
@@ -187,6 +205,10 @@ static int fill_own(struct layer_writer *w, void *data, struct err *e) {
     }
     json_array_foreach(json_object_get(a->recipe->doc, "files"), i, item) {
         if ((r = add_file(w, item, e)) < 0)
+            return r;
+    }
+    json_array_foreach(json_object_get(a->recipe->doc, "links"), i, item) {
+        if ((r = add_links(w, item, e)) < 0)
             return r;
     }
     return 0;
@@ -256,6 +278,10 @@ static int store(const struct assembly *a, const char *arch, char *tag, struct e
                        digest, e);
 }
 
+static bool has_own_files(const json_t *doc) {
+    return json_object_get(doc, "copy") || json_object_get(doc, "files") || json_object_get(doc, "links");
+}
+
 int assemble(const struct recipe *recipe, const char *cache_dir, const char *arch, char *tag, struct err *e) {
     AUTO_FREE struct assembly *a = calloc(1, sizeof(*a));
     AUTO_FREE char *deb_dir = path_join(cache_dir, "debs");
@@ -270,7 +296,7 @@ int assemble(const struct recipe *recipe, const char *cache_dir, const char *arc
     int r = assemble_debian(a, e);
     if (!r && json_object_get(recipe->doc, "kernel"))
         r = assemble_kernel(a, e);
-    if (!r && (json_object_get(recipe->doc, "copy") || json_object_get(recipe->doc, "files")))
+    if (!r && has_own_files(recipe->doc))
         r = assembly_layer(a, fill_own, a, e);
     return r < 0 ? r : store(a, arch, tag, e);
 }

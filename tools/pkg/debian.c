@@ -121,8 +121,9 @@ int debian_fetch(const char *deb_dir, const char *const *packages, size_t len, s
     if (!missing)
         return err_errno(e, -ENOMEM, "could not fetch packages");
     int r = mkdir_p(deb_dir, 0755, e);
+    /* apt says nothing of files that lie in its working directory already. */
     if (!r)
-        r = apt_download(true, deb_dir, packages, len, &text, e);
+        r = apt_download(true, "/", packages, len, &text, e);
     if (!r)
         r = match_lines(text.data ? text.data : (char[]){""}, deb_dir, packages, len, debs, e);
     for (size_t i = 0; i < len && !r; i++)

@@ -34,11 +34,18 @@ static const struct schema_field file_fields[] = {{"path", &string, true},     {
 static const struct schema file = {.kind = VALUE_OBJECT, .fields = file_fields};
 static const struct schema files = {.kind = VALUE_LIST, .item = &file};
 
-static const struct schema_field recipe_fields[] = {
-    {"image", &string, true},         {"org", &string, false},     {"arches", &strings, false},
-    {"config", &schema_label, false}, {"debian", &debian, false},  {"kernel", &kernel, false},
-    {"copy", &copies, false},         {"files", &files, false},    {"command", &strings, false},
-    {"env", &strings, false},         {"workdir", &string, false}, {NULL, NULL, false}};
+static const struct schema_field link_fields[] = {
+    {"target", &string, true}, {"paths", &strings, true}, {NULL, NULL, false}};
+static const struct schema link_group = {.kind = VALUE_OBJECT, .fields = link_fields};
+static const struct schema links = {.kind = VALUE_LIST, .item = &link_group};
+
+static const struct schema_field recipe_fields[] = {{"image", &string, true},    {"org", &string, false},
+                                                    {"arches", &strings, false}, {"config", &schema_label, false},
+                                                    {"debian", &debian, false},  {"kernel", &kernel, false},
+                                                    {"copy", &copies, false},    {"files", &files, false},
+                                                    {"links", &links, false},    {"command", &strings, false},
+                                                    {"env", &strings, false},    {"workdir", &string, false},
+                                                    {NULL, NULL, false}};
 static const struct schema recipe_schema = {.kind = VALUE_OBJECT, .fields = recipe_fields};
 
 int recipe_load(const char *dir, struct recipe *r, struct err *e) {

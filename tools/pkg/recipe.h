@@ -7,6 +7,7 @@
  *   kernel:  {package: NAME, exclude: [GLOB, ...]}                       `kernel` and `kernel.tar` from a kernel
  * package copy:    [{from: PATH, to: PATH, mode: "0755"}]                      files; from is relative to the folder
  *   files:   [{path: PATH, contents: TEXT, mode: "0644", directory: true, symlink: TARGET}]
+ *   links:   [{target: TEXT, paths: [PATH, ...]}]                        many symbolic links to one target
  *   command: [...]   env: [...]   workdir: PATH                          of the image's configuration
  *
  * Globs are fnmatch(3)'s, against the path without a leading slash; `*` matches slashes too. With `keep`, nothing but
