@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "tools/build/build.h"
+#include "tools/run/run.h"
 
 #define EXIT_USAGE 100
 
@@ -18,6 +19,7 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"build", build_main, "build a bootable appliance from linuxkit.yml files"},
+    {"run", run_main, "boot an appliance in a virtual machine"},
 };
 
 static void print_usage(FILE *f) {
