@@ -19,7 +19,7 @@ def test_missing_files_are_named(tmp_path):
 
 def test_bad_port_is_named():
     done = harness.keelson("run", "--publish", "99999:80", "x")
-    assert done.returncode == 2
+    assert done.returncode == 100
     assert "--publish 99999:80" in done.stderr
 
 
@@ -43,7 +43,7 @@ def test_sigterm_ends_the_machine(tmp_path):
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline = time.monotonic() + 20
-    while not children.read_text() and time.monotonic() < deadline:
+    while process.poll() is None and not children.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 128 + signal.SIGTERM

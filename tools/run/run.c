@@ -24,6 +24,7 @@
 #include "tools/run/qemu.h"
 
 #define CMDLINE_FILE_MAX 65536
+#define RUN_MISUSE 100
 
 /* Says which file is missing before QEMU says it less clearly. */
 static int check_readable(const char *name, const char *suffix, struct err *e) {
@@ -138,7 +139,7 @@ int run_main(int argc, char **argv) {
     if (run_options_parse(&o, argc, argv, &e) < 0) {
         log_error("%s", e.msg);
         log_error("`keelson run --help` lists the options");
-        return 2;
+        return RUN_MISUSE;
     }
     if (o.help)
         return write_full(STDOUT_FILENO, run_usage(), strlen(run_usage())) < 0 ? 1 : 0;
