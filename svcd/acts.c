@@ -48,12 +48,13 @@ static void stamp(const struct service *s, const char *stage, uint64_t start_ns,
 
 /* Only the boot's own start is part of the timeline. */
 static bool first_start(const struct service *s) {
-    return s->restarts == 0 && s->asked_ns != 0;
+    return s->asked_ns != 0;
 }
 
-void acts_stamp_failure(const struct service *s) {
+void acts_stamp_failure(struct service *s) {
     if (first_start(s))
         stamp(s, "", s->asked_ns, false, s->error);
+    s->asked_ns = 0;
 }
 
 static const char *verb(enum life l) {
@@ -96,6 +97,7 @@ static void task_started(struct service *s) {
     if (first_start(s)) {
         stamp(s, "started", s->entered_ns, true, "");
         stamp(s, "", s->asked_ns, true, "");
+        s->asked_ns = 0;
     }
     service_event(s, LIFE_EV_OK);
 }

@@ -11,6 +11,6 @@
 extern const struct service_ops service_acts;
 
 /* Puts the failed start into the boot timeline. */
-void acts_stamp_failure(const struct service *s);
+void acts_stamp_failure(struct service *s);
 
 #endif

@@ -23,6 +23,7 @@
 #define CONNECT_PAUSE_MS 10
 #define COMPLAIN_MS 30000
 #define PING_TIMEOUT_MS 30000
+#define PING_PAUSE_MS 1000
 #define STOP_GRACE_MS 5000
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 10000
@@ -65,9 +66,11 @@ static void on_pong(void *data, const struct grpc_result *r) {
     struct containerd *c = data;
 
     if (r->status != GRPC_OK) {
-        if (r->status != -ECONNRESET)
-            log_error("containerd does not serve: %s", r->error);
-        return; /* a lost connection is tried again by whoever hears of it */
+        if (r->status != -ECONNRESET) { /* a lost connection is tried again by whoever hears of it */
+            log_error("containerd does not serve: %s; trying again", r->error);
+            connect_soon(c, PING_PAUSE_MS);
+        }
+        return;
     }
     if (!c->ready) {
         c->ready = true;
@@ -80,6 +83,10 @@ static void on_pong(void *data, const struct grpc_result *r) {
 }
 
 static void try_connect(struct containerd *c) {
+    struct grpc *old = c->grpc; /* connected, but it never served */
+
+    c->grpc = NULL;
+    grpc_close(old);
     int r = grpc_connect(&c->grpc, c->loop, SOCKET, NAMESPACE, on_connection_lost, c);
 
     if (!r)

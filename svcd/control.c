@@ -15,6 +15,7 @@
 
 static void client_close(struct control_client *c) {
     loop_remove(c->control->loop, &c->source);
+    loop_remove(c->control->loop, &c->deadline);
     if (c->fd >= 0)
         (void)close(c->fd);
     buf_free(&c->in);
@@ -198,8 +199,15 @@ static void on_client(struct loop_source *s, uint32_t events, void *data) {
         return;
     }
     const char *end = memchr(c->in.data, '\n', c->in.len);
-    if (end)
+    if (end) {
+        loop_remove(c->control->loop, &c->deadline);
         request(c, c->in.data, (size_t)(end - c->in.data));
+    }
+}
+
+static void on_deadline(struct loop_source *s, void *data) {
+    (void)s;
+    client_close(data);
 }
 
 static bool peer_is_root(int fd) {
@@ -228,8 +236,12 @@ static void on_connection(struct loop_source *s, uint32_t events, void *data) {
         return; /* closed: not root, or too many at once */
     client->in.max = CONTROL_LINE_MAX;
     client->out.max = OUT_MAX;
-    if (loop_add_fd(c->loop, &client->source, fd, EPOLLIN, on_client, client) < 0)
+    if (loop_set_timer(c->loop, &client->deadline, CONTROL_REQUEST_MS, on_deadline, client) < 0)
         return;
+    if (loop_add_fd(c->loop, &client->source, fd, EPOLLIN, on_client, client) < 0) {
+        loop_remove(c->loop, &client->deadline);
+        return;
+    }
     client->fd = steal_fd(&fd);
 }
 

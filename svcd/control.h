@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control socket: a client sends one JSON object on a line, and gets JSON objects on lines, the last of which has
- * "done":true. At most CONTROL_CLIENTS_MAX clients; a request of more than CONTROL_LINE_MAX bytes ends the connection.
+ * "done":true. At most CONTROL_CLIENTS_MAX clients; a request of more than CONTROL_LINE_MAX bytes ends the connection,
+ * and so does a request that takes longer than CONTROL_REQUEST_MS.
  *
  *   {"cmd":"system-init"}                answered when every service has started or failed
  *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status, last_error}],
@@ -20,6 +21,7 @@
 #define CONTROL_SOCKET "/run/keelson/svcd.sock"
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_LINE_MAX 65536
+#define CONTROL_REQUEST_MS 10000
 
 struct svcd;
 struct control;
@@ -28,8 +30,8 @@ enum control_wait { WAIT_NOTHING, WAIT_ALL_SETTLED, WAIT_RUNNING, WAIT_DOWN };
 
 struct control_client {
     struct control *control;
-    int fd; /* -1: free */
-    struct loop_source source;
+    int fd;                              /* -1: free */
+    struct loop_source source, deadline; /* the deadline is for the request */
     struct buf in, out;
     enum control_wait wait;
     struct service *service; /* what WAIT_RUNNING and WAIT_DOWN wait for */

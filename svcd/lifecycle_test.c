@@ -77,10 +77,12 @@ static void fake_enter(struct service *s, enum life l) {
         service_event(s, LIFE_EV_OK);
 }
 
+static bool seen_down; /* somebody was told that it is down */
+
 static void changed(struct service *s, void *data) {
-    (void)s;
     (void)data;
     changes++;
+    seen_down |= s->life == LIFE_DOWN;
 }
 
 static const struct service_ops fake = {fake_enter};
@@ -93,6 +95,7 @@ static int setup(void **state) {
     (void)state;
     log_set_fd(-1);
     entered[0] = '\0';
+    seen_down = false;
     if (loop_init(&loop) < 0 ||
         service_init(&s, "/containers/services", "www", &loop, &connection, changed, NULL, &e) < 0)
         return -1;
@@ -194,6 +197,42 @@ static void a_restart_goes_down_and_up(void **state) {
     service_event(&s, LIFE_EV_OK);
     assert_int_equal(s.life, LIFE_ADOPT);
     assert_true(s.wanted);
+    assert_false(seen_down); /* who waits for the restart must not take the way for its end */
+}
+
+static void a_restart_of_a_crashed_one_starts_it_at_once(void **state) {
+    (void)state;
+    run_until_running();
+    service_exited(&s, 1);
+    service_event(&s, LIFE_EV_OK);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_BACKOFF);
+    service_restart(&s);
+    assert_int_equal(s.life, LIFE_ADOPT);
+    assert_false(s.failed);
+    assert_false(seen_down);
+}
+
+static void what_is_stopped_while_it_starts_is_waited_for(void **state) {
+    (void)state;
+    service_start(&s);
+    service_stop(&s);
+    service_event(&s, LIFE_EV_OK); /* a task of it runs */
+    assert_int_equal(s.life, LIFE_STOPPING);
+    assert_string_equal(entered, "ARs");
+}
+
+static void a_task_that_cannot_be_removed_is_not_called_stopped(void **state) {
+    (void)state;
+    run_until_running();
+    service_stop(&s);
+    service_event(&s, LIFE_EV_TIMEOUT);
+    service_event(&s, LIFE_EV_TIMEOUT); /* even SIGKILL did not end it */
+    service_fail(&s, "remove it", "the task is running");
+    assert_int_equal(s.life, LIFE_BACKOFF);
+    service_event(&s, LIFE_EV_TIMEOUT);
+    assert_int_equal(s.life, LIFE_ADOPT);
+    assert_false(s.wanted);
 }
 
 static void a_failed_start_is_settled_and_tried_again(void **state) {
@@ -246,6 +285,9 @@ int main(void) {
         T(a_stop_signals_then_kills_and_stays_down),
         T(a_stop_during_the_start_is_kept),
         T(a_restart_goes_down_and_up),
+        T(a_restart_of_a_crashed_one_starts_it_at_once),
+        T(what_is_stopped_while_it_starts_is_waited_for),
+        T(a_task_that_cannot_be_removed_is_not_called_stopped),
         T(a_failed_start_is_settled_and_tried_again),
         T(a_lost_containerd_changes_nothing_for_a_running_one),
         T(bad_names_are_refused),

@@ -60,9 +60,8 @@ static enum life_event decide(const struct service *s) {
 static void enter_backoff(struct service *s) {
     s->backoff_ms = life_backoff_ms(s->backoff_ms, s->started_ms ? clock_ms() - s->started_ms : 0);
     set_timer(s, s->backoff_ms);
-    if (s->wanted)
-        log_error("service %s: %s; starting it again in %u ms", s->name, *s->error ? s->error : "it is not running",
-                  s->backoff_ms);
+    log_error("service %s: %s; %s in %u ms", s->name, *s->error ? s->error : "it is not running",
+              s->wanted ? "starting it again" : "looking again", s->backoff_ms);
 }
 
 /* Bookkeeping that belongs to the state itself, whatever the system is. */
@@ -99,8 +98,6 @@ static enum life_event own_event(struct service *s) {
         s->ended = s->failed = false;
         return LIFE_EV_START;
     }
-    if (s->life == LIFE_BACKOFF && !s->wanted)
-        return LIFE_EV_STOP;
     return LIFE_EVENTS;
 }
 
@@ -113,9 +110,11 @@ void service_event(struct service *s, enum life_event ev) {
         s->life = to;
         note_entry(s, from);
         ev = own_event(s);
-        if (ev == LIFE_EVENTS)
-            s->ops->enter(s, to); /* may come back here for what is over at once */
-        if (s->life == to)
+        bool stays = ev == LIFE_EVENTS;
+        /* May come back here for what is over at once. A task that is to be stopped must be waited for, too. */
+        if (stays || to == LIFE_RUNNING)
+            s->ops->enter(s, to);
+        if (stays && s->life == to)
             s->changed(s, s->data);
     }
 }
@@ -125,7 +124,9 @@ void service_start(struct service *s) {
     if (s->life == LIFE_DOWN) {
         s->ended = s->failed = s->settled = false;
         s->backoff_ms = 0;
-        s->asked_ns = clock_ns();
+        if (!s->timed)
+            s->asked_ns = clock_ns();
+        s->timed = true;
     }
     service_event(s, LIFE_EV_START);
 }
@@ -137,11 +138,13 @@ void service_stop(struct service *s) {
 }
 
 void service_restart(struct service *s) {
-    service_stop(s);
-    if (s->life == LIFE_DOWN)
+    if (s->life == LIFE_DOWN) {
         service_start(s);
-    else
-        s->restart = true;
+        return;
+    }
+    s->wanted = false;
+    s->restart = true; /* before the event: it may be down at once */
+    service_event(s, LIFE_EV_STOP);
 }
 
 void service_fail(struct service *s, const char *what, const char *why) {

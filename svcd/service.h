@@ -42,7 +42,9 @@ struct service {
     unsigned restarts;
     uint32_t pid;
     uint32_t exit_status;
-    uint64_t asked_ns, entered_ns, started_ms;
+    bool timed;        /* its first start is in the boot timeline, or on its way there */
+    uint64_t asked_ns; /* of that first start; 0 afterwards */
+    uint64_t entered_ns, started_ms;
     char error[SERVICE_ERROR_MAX]; /* of the last failure */
     char *stdout_path, *stderr_path;
     struct runtime runtime;
