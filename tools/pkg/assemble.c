@@ -13,6 +13,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "tools/config/config.h"
 #include "tools/image/blob.h"
 #include "tools/image/content.h"
 #include "tools/image/tar.h"
@@ -134,9 +135,7 @@ static int assemble_debian(struct assembly *a, struct err *e) {
 /* --- the recipe's own files --- */
 
 static int clean(const char *raw, char *out, struct err *e) {
-    int r = entry_path_clean(raw, out, ENTRY_PATH_MAX, e);
-
-    return !r && !*out ? err_set(e, -EINVAL, "path \"%s\" is the root", raw) : r;
+    return entry_path_clean(raw, out, ENTRY_PATH_MAX, e);
 }
 
 static int add_copy(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
@@ -158,16 +157,15 @@ static int add_copy(const struct assembly *a, struct layer_writer *w, const json
     return layer_add_fd(w, to, mode, fd, e);
 }
 
-static int add_file(struct layer_writer *w, const json_t *item, struct err *e) {
+static int add_file(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
     char path[ENTRY_PATH_MAX];
     const char *link = json_string_value(json_object_get(item, "symlink"));
     const char *text = json_string_value(json_object_get(item, "contents"));
     bool directory = json_is_true(json_object_get(item, "directory"));
     struct entry entry = {.path = path, .type = directory ? ENTRY_DIR : ENTRY_SYMLINK, .link = link};
 
+    (void)a;
     int r = clean(json_string_value(json_object_get(item, "path")), path, e);
-    if (!r && (link != NULL) + (text != NULL) + directory != 1)
-        r = err_set(e, -EINVAL, "file %s needs one of contents, symlink and directory", path);
     if (!r)
         r = recipe_mode(item, directory ? 0755 : link ? 0777 : 0644, &entry.mode, e);
     if (r < 0)
@@ -175,7 +173,7 @@ static int add_file(struct layer_writer *w, const json_t *item, struct err *e) {
     return text ? layer_add_text(w, path, entry.mode, text, strlen(text), e) : layer_writer_add(w, &entry, NULL, e);
 }
 
-static int add_links(struct layer_writer *w, const json_t *item, struct err *e) {
+static int add_links(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
     char path[ENTRY_PATH_MAX];
     const struct entry entry = {
         .type = ENTRY_SYMLINK, .path = path, .link = json_string_value(json_object_get(item, "target")), .mode = 0777};
@@ -183,6 +181,7 @@ static int add_links(struct layer_writer *w, const json_t *item, struct err *e) 
     size_t i;
     int r;
 
+    (void)a;
     json_array_foreach(json_object_get(item, "paths"), i, name) {
         r = clean(json_string_value(name), path, e);
         if (!r)
@@ -194,22 +193,20 @@ static int add_links(struct layer_writer *w, const json_t *item, struct err *e) 
 }
 
 static int fill_own(struct layer_writer *w, void *data, struct err *e) {
+    static const struct {
+        const char *key;
+        int (*add)(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e);
+    } lists[] = {{"copy", add_copy}, {"files", add_file}, {"links", add_links}};
     const struct assembly *a = data;
     const json_t *item;
     size_t i;
-    int r;
 
-    json_array_foreach(json_object_get(a->recipe->doc, "copy"), i, item) {
-        if ((r = add_copy(a, w, item, e)) < 0)
-            return r;
-    }
-    json_array_foreach(json_object_get(a->recipe->doc, "files"), i, item) {
-        if ((r = add_file(w, item, e)) < 0)
-            return r;
-    }
-    json_array_foreach(json_object_get(a->recipe->doc, "links"), i, item) {
-        if ((r = add_links(w, item, e)) < 0)
-            return r;
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+        json_array_foreach(json_object_get(a->recipe->doc, lists[l].key), i, item) {
+            int r = recipe_blame(item, lists[l].add(a, w, item, e), e);
+            if (r < 0)
+                return r;
+        }
     }
     return 0;
 }
@@ -221,7 +218,7 @@ static int set_if(json_t *to, const char *key, json_t *value) {
 }
 
 static json_t *make_labels(const struct assembly *a) {
-    const json_t *config = json_object_get(a->recipe->doc, "config");
+    AUTO_JSON json_t *config = config_copy_plain(json_object_get(a->recipe->doc, "config"));
     AUTO_JSON json_t *labels = json_object();
     AUTO_FREE char *config_text = config ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     AUTO_FREE char *versions = json_dumps(a->versions, JSON_COMPACT | JSON_SORT_KEYS);
@@ -241,6 +238,7 @@ static json_t *make_config(const struct assembly *a) {
     AUTO_JSON json_t *config = labels ? json_pack("{s:o}", "Labels", labels) : NULL;
 
     if (!config || set_if(config, "Cmd", json_object_get(doc, "command")) < 0 ||
+        set_if(config, "Entrypoint", json_object_get(doc, "entrypoint")) < 0 ||
         set_if(config, "Env", json_object_get(doc, "env")) < 0 ||
         set_if(config, "WorkingDir", json_object_get(doc, "workdir")) < 0)
         return NULL;
@@ -293,10 +291,11 @@ int assemble(const struct recipe *recipe, const char *cache_dir, const char *arc
     a->cache_dir = cache_dir;
     a->deb_dir = deb_dir;
     a->versions = versions;
-    int r = assemble_debian(a, e);
-    if (!r && json_object_get(recipe->doc, "kernel"))
-        r = assemble_kernel(a, e);
+    const json_t *debian = json_object_get(recipe->doc, "debian"), *kernel = json_object_get(recipe->doc, "kernel");
+    int r = debian ? recipe_blame(debian, assemble_debian(a, e), e) : 0;
+    if (!r && kernel)
+        r = recipe_blame(kernel, assemble_kernel(a, e), e);
     if (!r && has_own_files(recipe->doc))
         r = assembly_layer(a, fill_own, a, e);
-    return r < 0 ? r : store(a, arch, tag, e);
+    return r < 0 ? r : recipe_blame(recipe->doc, store(a, arch, tag, e), e);
 }

@@ -68,7 +68,7 @@ static int build_one(const char *dir, const char *cache_dir, const struct option
             (void)printf("%s/%s:%s\n", recipe.org, recipe.image, tag);
     }
     recipe_free(&recipe);
-    return r < 0 ? err_wrap(e, r, "%s", dir) : 0;
+    return r;
 }
 
 static int build(int argc, char **argv) {
