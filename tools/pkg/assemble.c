@@ -17,7 +17,6 @@
 #include "tools/image/blob.h"
 #include "tools/image/content.h"
 #include "tools/image/tar.h"
-#include "tools/pkg/debian.h"
 
 #define LABEL_CONFIG "org.mobyproject.config"
 #define LABEL_DEBIAN "org.keelson.debian"
@@ -63,73 +62,6 @@ int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, 
                                 .mode = mode ? mode : (st.st_mode & 0111 ? 0755 : 0644),
                                 .size = (uint64_t)st.st_size};
     return layer_writer_add(w, &entry, &content, e);
-}
-
-/* --- Debian packages --- */
-
-struct deb_layer {
-    struct assembly *a;
-    const struct deb *deb;
-    struct layer_writer *w;
-};
-
-static int add_deb_entry(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
-    const struct deb_layer *l = data;
-
-    if (!*entry->path || !recipe_takes(l->a->recipe, "debian", entry->path))
-        return 0;
-    return layer_writer_add(l->w, entry, content, e);
-}
-
-/* The control file goes where scanners look for it in images without a package manager. */
-static int fill_deb(struct layer_writer *w, void *data, struct err *e) {
-    struct deb_layer *l = data;
-    AUTO_BUF struct buf control = BUF_INIT;
-    AUTO_FREE char *status = NULL;
-
-    l->w = w;
-    int r = deb_walk(l->deb, add_deb_entry, l, e);
-    if (!r)
-        r = deb_control(l->deb, &control, e);
-    if (r < 0)
-        return r;
-    if (asprintf(&status, "var/lib/dpkg/status.d/%s", l->deb->package) < 0) {
-        status = NULL;
-        return err_errno(e, -ENOMEM, "could not add %s", l->deb->package);
-    }
-    return layer_add_text(w, status, 0644, control.data, control.len, e);
-}
-
-static int add_debs(struct assembly *a, const struct deb *debs, size_t len, struct err *e) {
-    int r = 0;
-
-    for (size_t i = 0; i < len && !r; i++) {
-        struct deb_layer l = {.a = a, .deb = &debs[i]};
-        r = assembly_layer(a, fill_deb, &l, e);
-        if (!r && json_object_set_new(a->versions, debs[i].package, json_string(debs[i].version)) < 0)
-            r = err_errno(e, -ENOMEM, "could not note the version of %s", debs[i].package);
-    }
-    return r;
-}
-
-static int assemble_debian(struct assembly *a, struct err *e) {
-    const json_t *packages = json_object_get(json_object_get(a->recipe->doc, "debian"), "packages");
-    size_t len = json_array_size(packages);
-    AUTO_FREE const char **names = calloc(len + 1, sizeof(*names));
-    AUTO_FREE struct deb *debs = calloc(len + 1, sizeof(*debs));
-
-    if (!names || !debs)
-        return err_errno(e, -ENOMEM, "could not fetch packages");
-    if (len == 0)
-        return 0;
-    for (size_t i = 0; i < len; i++)
-        names[i] = json_string_value(json_array_get(packages, i));
-    int r = debian_fetch(a->deb_dir, names, len, debs, e);
-    if (r < 0)
-        return r;
-    r = add_debs(a, debs, len, e);
-    debs_free(debs, len);
-    return r;
 }
 
 /* --- the recipe's own files --- */

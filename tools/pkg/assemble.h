@@ -4,6 +4,7 @@
 #define TOOLS_PKG_ASSEMBLE_H
 
 #include "tools/image/image.h"
+#include "tools/pkg/debian.h"
 #include "tools/pkg/recipe.h"
 
 #define ASSEMBLY_LAYERS_MAX 258
@@ -31,6 +32,13 @@ int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err
 /* One file from memory or from a descriptor of `size` bytes. */
 int layer_add_text(struct layer_writer *w, const char *path, mode_t mode, const char *text, size_t len, struct err *e);
 int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, struct err *e);
+
+/* The package's control file, where scanners look for it in images without a package manager. */
+int layer_add_deb_record(struct layer_writer *w, const struct deb *deb, struct err *e);
+int assembly_note_version(struct assembly *a, const struct deb *deb, struct err *e);
+
+/* The `debian:` section: a layer for each package. */
+int assemble_debian(struct assembly *a, struct err *e);
 
 /* The `kernel:` section: `kernel` and `kernel.tar`. */
 int assemble_kernel(struct assembly *a, struct err *e);
