@@ -162,7 +162,9 @@ static int fill_kernel(struct layer_writer *w, void *data, struct err *e) {
         r = err_set(e, -EINVAL, "package %s has no kernel with modules in it", k->deb->package);
     if (!r)
         r = run_depmod(k, e);
-    return r < 0 ? r : add_tar(k, e);
+    if (!r)
+        r = add_tar(k, e);
+    return r < 0 ? r : layer_add_deb_record(w, k->deb, e);
 }
 
 /* The package that a metapackage such as linux-image-cloud-amd64 stands for; NULL: it is none. */
@@ -194,8 +196,8 @@ static int with_package(struct assembly *a, const char *package, bool may_be_met
     r = temp_dir_make(&dir, NULL, "keelson-kernel.", e);
     if (!r)
         r = assembly_layer(a, fill_kernel, &k, e);
-    if (!r && json_object_set_new(a->versions, deb.package, json_string(deb.version)) < 0)
-        r = err_errno(e, -ENOMEM, "could not note the kernel's version");
+    if (!r)
+        r = assembly_note_version(a, &deb, e);
     debs_free(&deb, 1);
     return r;
 }
