@@ -5,8 +5,9 @@ GUEST_PROGRAMS := init svcd rungetty
 DEPS += apt kmod
 
 $(BUILD)/guest/%: $(BUILD)/bin/%
+	$(call say,STRIP,$@)
 	@mkdir -p $(@D)
-	strip -o $@ $<
+	$(Q)strip -o $@ $<
 
 images: $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS)) $(BUILD)/bin/keelson ## make the images of pkg/ in the image cache
 	$(BUILD)/bin/keelson pkg build $(PKG_DIRS)

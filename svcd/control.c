@@ -36,9 +36,8 @@ static void client_flush(struct control_client *c) {
         }
         buf_consume(&c->out, (size_t)n);
     }
-    if (c->out.len == 0 && c->closing)
-        client_close(c);
-    else if (loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
+    bool over = c->out.len == 0 && c->closing;
+    if (over || loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
         client_close(c);
 }
 

@@ -74,7 +74,7 @@ static int add_copy(const struct assembly *a, struct layer_writer *w, const json
     char to[ENTRY_PATH_MAX];
     const char *from = json_string_value(json_object_get(item, "from"));
     AUTO_FREE char *path = *from == '/' ? strdup(from) : path_join(a->recipe->dir, from);
-    mode_t mode;
+    mode_t mode = 0;
 
     if (!path)
         return err_errno(e, -ENOMEM, "could not copy %s", from);
