@@ -17,10 +17,10 @@
 #include "tools/image/blob.h"
 #include "tools/image/content.h"
 #include "tools/image/tar.h"
+#include "tools/pkg/tag.h"
 
 #define LABEL_CONFIG "org.mobyproject.config"
 #define LABEL_DEBIAN "org.keelson.debian"
-#define TAG_LEN 40
 
 int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err *e) {
     struct layer_writer *w;
@@ -177,28 +177,24 @@ static json_t *make_config(const struct assembly *a) {
     return json_pack("{s:O}", "config", config);
 }
 
-/* The hash of what is in the image: its configuration and its layers. */
-static int make_tag(const struct assembly *a, const json_t *config, char *tag, struct err *e) {
-    char digest[DIGEST_MAX];
-    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
-    EVP_MD_CTX *hash = digest_new();
-    bool ok = text && hash && EVP_DigestUpdate(hash, text, strlen(text)) == 1;
+static json_t *list_diff_ids(const struct assembly *a) {
+    AUTO_JSON json_t *ids = json_array();
 
-    for (size_t i = 0; i < a->layers_len && ok; i++)
-        ok = EVP_DigestUpdate(hash, a->layers[i].diff_id, strlen(a->layers[i].diff_id)) == 1;
-    int r = ok ? digest_final(hash, digest, e) : err_errno(e, -ENOMEM, "could not name the image");
-    EVP_MD_CTX_free(hash);
-    if (!r)
-        (void)snprintf(tag, TAG_LEN + 1, "%.*s", TAG_LEN, digest + strlen("sha256:"));
-    return r;
+    for (size_t i = 0; i < a->layers_len; i++)
+        if (json_array_append_new(ids, json_string(a->layers[i].diff_id)) < 0)
+            return NULL;
+    return steal_ptr(&ids);
 }
 
 static int store(const struct assembly *a, const char *arch, char *tag, struct err *e) {
-    char digest[DIGEST_MAX];
+    char digest[DIGEST_MAX]; /* of the index; not needed here */
     AUTO_JSON json_t *config = make_config(a);
+    AUTO_JSON json_t *diff_ids = list_diff_ids(a);
     AUTO_FREE char *tagged = NULL, *latest = NULL;
 
-    int r = config ? make_tag(a, config, tag, e) : err_errno(e, -ENOMEM, "could not make the image's configuration");
+    if (!config || !diff_ids)
+        return err_errno(e, -ENOMEM, "could not make the image's configuration");
+    int r = tag_make(json_object_get(config, "config"), diff_ids, tag, e);
     if (r < 0)
         return r;
     if (asprintf(&tagged, "docker.io/%s/%s:%s", a->recipe->org, a->recipe->image, tag) < 0 ||

@@ -21,7 +21,7 @@ struct assembly {
 
 /*
  * Makes the image, stores it as docker.io/ORG/IMAGE with the tags `latest` and the hash of its contents, and gives that
- * hash (at least 41 bytes).
+ * hash (TAG_LEN + 1 bytes).
  */
 int assemble(const struct recipe *recipe, const char *cache_dir, const char *arch, char *tag, struct err *e);
 

@@ -25,7 +25,8 @@ struct recipe {
 
 /* Reads DIR/build.yml and checks all that can be checked without looking anywhere else. */
 int recipe_load(const char *dir, struct recipe *r, struct err *e);
-void recipe_free(struct recipe *r);
+void recipe_free(struct recipe *r); /* also after a recipe_load() that failed */
+#define AUTO_RECIPE AUTO(recipe_free)
 
 bool recipe_has_arch(const struct recipe *r, const char *arch);
 
