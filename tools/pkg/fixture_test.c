@@ -71,10 +71,11 @@ unsigned fixture_downloads(void) {
 }
 
 int fixture_setup(void **state) {
+    const char *now = getenv("PATH");
     AUTO_FREE char *path = NULL;
 
     (void)state;
-    old_path = strdup(getenv("PATH"));
+    old_path = now ? strdup(now) : NULL;
     if (!old_path || temp_dir_make(&dir, NULL, "keelson-test.", NULL) < 0 || mkdir(fixture_path("bin"), 0755) < 0 ||
         mkdir(fixture_path("archive"), 0755) < 0 ||
         write_file_atomic(fixture_path("bin/apt-get"), fake_apt, strlen(fake_apt), 0755, false, NULL) < 0 ||
