@@ -235,16 +235,19 @@ static void a_kernel_package_becomes_kernel_and_tar(void **state) {
     fixture_deb("linux-image-6.1-cloud", "6.1", NULL,
                 LINES("d boot", "f boot/vmlinuz-6.1 the kernel", "f boot/config-6.1 x",
                       "f lib/modules/6.1/modules.order none\n", "f lib/modules/6.1/modules.builtin none",
-                      "f lib/modules/6.1/kernel/drop/modules.drop x", "f usr/share/doc/x y"));
+                      "f lib/modules/6.1/kernel/drop/modules.drop x", "f usr/share/doc/k/copyright y",
+                      "f usr/share/doc/k/NEWS z"));
     build("image: x\nkernel:\n  package: linux-image-cloud\n  exclude: [\"*/kernel/drop/*\"]\n", tag);
     assert_config("Labels", "{\"org.keelson.debian\":\"{\\\"linux-image-6.1-cloud\\\":\\\"6.1\\\"}\"}");
     AUTO_IMAGE struct image *img = open_image();
     assert_int_equal(image_walk(img, describe_kernel, &out, NULL), 0);
-    const char *start = "f kernel=the kernel\nkernel.tar: lib lib/modules lib/modules/6.1 ";
+    const char *start = "f kernel=the kernel\nd usr\nd usr/share\nd usr/share/doc\nd usr/share/doc/k\n"
+                        "f usr/share/doc/k/copyright=y\nkernel.tar: lib lib/modules lib/modules/6.1 ";
     assert_memory_equal(out.data, start, strlen(start));
     assert_non_null(strstr(out.data, " lib/modules/6.1/modules.order"));
     assert_non_null(strstr(out.data, " lib/modules/6.1/modules.dep.bin"));
     assert_null(strstr(out.data, "drop"));
+    assert_null(strstr(out.data, "NEWS"));
     assert_non_null(strstr(out.data, "\n" RECORD("linux-image-6.1-cloud", "6.1")));
 }
 

@@ -6,6 +6,7 @@
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -21,7 +22,8 @@
 #define DEPMOD "/sbin/depmod"
 #define DEPMOD_TIMEOUT_MS (5 * 60 * 1000)
 #define MODULES_DIR "lib/modules/"
-#define DEPTH_MAX 32 /* of folders below the temporary one; a kernel has about ten */
+#define COPYRIGHT "usr/share/doc/*/copyright" /* who passes the kernel on has to pass it on too */
+#define DEPTH_MAX 32                          /* of folders below the temporary one; a kernel has about ten */
 
 struct kernel {
     struct assembly *a;
@@ -65,6 +67,8 @@ static int add_kernel_entry(void *data, const struct entry *entry, const struct 
         k->found = true;
         return layer_writer_add(k->w, &kernel, content, e);
     }
+    if (!fnmatch(COPYRIGHT, entry->path, 0))
+        return layer_writer_add(k->w, entry, content, e);
     if (strncmp(entry->path, MODULES_DIR, strlen(MODULES_DIR)) != 0 ||
         !recipe_takes(k->a->recipe, "kernel", entry->path))
         return 0;
