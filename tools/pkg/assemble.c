@@ -59,7 +59,7 @@ int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, 
         return err_set(e, -EINVAL, "could not add %s: it is not a regular file", path);
     const struct entry entry = {.type = ENTRY_FILE,
                                 .path = path,
-                                .mode = mode ? mode : (st.st_mode & 0111 ? 0755 : 0644),
+                                .mode = mode != MODE_OF_FILE ? mode : (st.st_mode & 0111 ? 0755 : 0644),
                                 .size = (uint64_t)st.st_size};
     return layer_writer_add(w, &entry, &content, e);
 }
@@ -80,7 +80,7 @@ static int add_copy(const struct assembly *a, struct layer_writer *w, const json
         return err_errno(e, -ENOMEM, "could not copy %s", from);
     int r = clean(json_string_value(json_object_get(item, "to")), to, e);
     if (!r)
-        r = recipe_mode(item, 0, &mode, e);
+        r = recipe_mode(item, MODE_OF_FILE, &mode, e);
     if (r < 0)
         return r;
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);

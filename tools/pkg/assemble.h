@@ -29,7 +29,8 @@ int assemble(const struct recipe *recipe, const char *cache_dir, const char *arc
 typedef int fill_layer_fn(struct layer_writer *w, void *data, struct err *e);
 int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err *e);
 
-/* One file from memory or from a descriptor of `size` bytes. */
+/* One file from memory or from a descriptor, whose own mode says whether it is 0755 or 0644 for MODE_OF_FILE. */
+#define MODE_OF_FILE ((mode_t)-1)
 int layer_add_text(struct layer_writer *w, const char *path, mode_t mode, const char *text, size_t len, struct err *e);
 int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, struct err *e);
 
