@@ -14,7 +14,8 @@ $(BUILD)/guest/%: $(BUILD)/bin/%
 # make images, and Debian's packages as of the last `apt-get update`, which touches apt's folder of lists.
 IMAGES := $(BUILD)/images
 GUEST := $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
-IMAGES_FROM := $(wildcard pkg/*/build.yml tools/pkg/*.[ch] tools/image/*.[ch] /var/lib/apt/lists) $(GUEST)
+IMAGES_FROM := $(wildcard pkg/*/build.yml /var/lib/apt/lists) $(GUEST) \
+  $(filter-out %_test.c %_test.h,$(wildcard tools/pkg/*.[ch] tools/image/*.[ch]))
 
 $(IMAGES): $(IMAGES_FROM) | $(BUILD)/bin/keelson
 	$(Q)$(BUILD)/bin/keelson pkg build $(PKG_DIRS) > $@.new
