@@ -14,3 +14,4 @@ $(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 SVCD_LIFE_SRC := svcd/service.c svcd/lifecycle.c svcd/acts.c svcd/spec.c svcd/ctrd.c svcd/grpc.c
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,grpc_test,svcd/grpc_test.c svcd/grpc.c,libnghttp2))
+$(eval $(call unit_test,control_test,svcd/control_test.c svcd/control.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
