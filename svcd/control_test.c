@@ -124,11 +124,12 @@ static json_t *heard(int fd) {
     AUTO_BUF struct buf text = BUF_INIT;
     json_t *reply;
 
-    for (;;) {
+    for (int turns = 0;;) {
         char *room = buf_reserve(&text, 65536);
         assert_non_null(room);
         ssize_t n = recv(fd, room, 65536, 0);
         if (n < 0 && errno == EAGAIN) {
+            assert_true(turns++ < 1000);
             turn();
             continue;
         }
