@@ -12,6 +12,7 @@
 #include "svcd/boot_table.h"
 #include "svcd/client.h"
 #include "svcd/onboot.h"
+#include "svcd/printable.h"
 #include "svcd/svcd.h"
 
 #define CONNECT_WAIT_MS 5000
@@ -104,10 +105,14 @@ static int format_list(const json_t *services, struct buf *out) {
         const char *error = json_string_value(json_object_get(s, "last_error"));
         if (n > 0)
             (void)snprintf(pid, sizeof(pid), "%lld", (long long)n);
+        size_t line = out->len;
         if (!r)
-            r = buf_printf(out, "%-24s %-12s %8s %8lld  %s\n", json_string_value(json_object_get(s, "name")),
+            r = buf_printf(out, "%-24s %-12s %8s %8lld  %s", json_string_value(json_object_get(s, "name")),
                            json_string_value(json_object_get(s, "state")), pid,
                            (long long)json_integer_value(json_object_get(s, "restarts")), error ? error : "");
+        make_printable(out, line);
+        if (!r)
+            r = buf_puts(out, "\n");
     }
     return r;
 }
