@@ -16,3 +16,4 @@ $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c $(SVCD_LIFE_SRC) $(
 $(eval $(call unit_test,grpc_test,svcd/grpc_test.c svcd/grpc.c,libnghttp2))
 $(eval $(call unit_test,control_test,svcd/control_test.c svcd/control.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c svcd/printable.c,jansson))
+$(eval $(call unit_test,options_test,svcd/options_test.c svcd/options.c))
