@@ -183,6 +183,7 @@ static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
     int r = *dir ? mkdir_p(dir, 0755, e) : 0;
     if (r < 0)
         return r;
+    (void)umount2(path, MNT_DETACH); /* of the life before; a bound namespace cannot be opened for writing */
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_errno(e, -errno, "could not create %s", path);

@@ -49,7 +49,7 @@ int mount_options(const struct strings *options, unsigned long *flags, char *dat
  */
 int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e);
 
-/* Binds the namespaces of pid to their paths. */
+/* Binds the namespaces of pid to their paths, in place of what was bound there before. */
 int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e);
 
 /* Undoes runtime_prepare()'s mounts, last first; best effort. */

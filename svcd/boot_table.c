@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "svcd/printable.h"
 
 #define DEPTH_MAX 8
 #define STAGE_WIDTH 40
@@ -55,9 +56,12 @@ static int print_stage(const struct table *t, const struct stage *s, unsigned de
     int indent = (int)depth * 2;
     int pad = STAGE_WIDTH - indent - (int)strlen(s->name);
 
-    return buf_printf(t->out, "%*s%s%*s %9.3f %9.3f%s%s\n", indent, "", s->name, pad > 0 ? pad : 0, "",
-                      (double)s->start_ns / 1e9, (double)(s->end_ns - s->start_ns) / 1e9, s->ok ? "" : "  FAILED ",
-                      s->ok ? "" : s->detail);
+    size_t line = t->out->len;
+    int r = buf_printf(t->out, "%*s%s%*s %9.3f %9.3f%s%s", indent, "", s->name, pad > 0 ? pad : 0, "",
+                       (double)s->start_ns / 1e9, ((double)s->end_ns - (double)s->start_ns) / 1e9,
+                       s->ok ? "" : "  FAILED ", s->ok ? "" : s->detail);
+    make_printable(t->out, line);
+    return r < 0 ? r : buf_puts(t->out, "\n");
 }
 
 static int print_tree(const struct table *t, struct stage *s, unsigned depth) {
@@ -92,5 +96,7 @@ int boot_table(const json_t *timeline, struct buf *out, struct err *e) {
     for (size_t i = 0; i < t.len && !r; i++)
         if (!has_parent(&t, &v[i]))
             r = print_tree(&t, &v[i], 0);
+    for (size_t i = 0; i < t.len && !r; i++)
+        r = print_tree(&t, &v[i], 0); /* what no root leads to: circles, and what is nested too deeply */
     return r < 0 ? err_errno(e, r, "could not print the boot timeline") : 0;
 }

@@ -2,7 +2,9 @@
 #include "svcd/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -12,6 +14,8 @@
 #include "svcd/svcd.h"
 
 #define OUT_MAX ((size_t)4 << 20)
+
+static void on_deadline(struct loop_source *s, void *data);
 
 static void client_close(struct control_client *c) {
     loop_remove(c->control->loop, &c->source);
@@ -37,28 +41,42 @@ static void client_flush(struct control_client *c) {
         buf_consume(&c->out, (size_t)n);
     }
     bool over = c->out.len == 0 && c->closing;
-    if (over || loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
+    bool timeless = c->out.len > 0 && !loop_has(&c->deadline) &&
+                    loop_set_timer(c->control->loop, &c->deadline, CONTROL_REQUEST_MS, on_deadline, c) < 0;
+    if (over || timeless || loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
         client_close(c);
+}
+
+/* JSON is UTF-8; a runtime's words may be anything, or cut off in the middle of a character. */
+static json_t *text(const char *s) {
+    json_t *value = json_string(s);
+    AUTO_FREE char *copy = value ? NULL : strdup(s);
+
+    for (char *p = copy; p && *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    return copy ? json_string(copy) : value;
 }
 
 /* Takes the reference. The last answer closes the connection once it is sent. */
 static void answer(struct control_client *c, json_t *reply, const char *error) {
     bool ok = reply && json_object_set_new(reply, "done", json_true()) == 0 &&
-              (!error || json_object_set_new(reply, "error", json_string(error)) == 0);
-    AUTO_FREE char *text = ok ? json_dumps(reply, JSON_COMPACT) : NULL;
+              (!error || json_object_set_new(reply, "error", text(error)) == 0);
+    AUTO_FREE char *line = ok ? json_dumps(reply, JSON_COMPACT) : NULL;
 
     json_decref(reply);
     c->wait = WAIT_NOTHING;
     c->closing = true;
-    if (!text || buf_puts(&c->out, text) < 0 || buf_puts(&c->out, "\n") < 0)
+    if (!line || buf_puts(&c->out, line) < 0 || buf_puts(&c->out, "\n") < 0)
         client_close(c);
     else
         client_flush(c);
 }
 
 static json_t *describe(const struct service *s) {
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:s}", "name", s->name, "state", life_name(s->life), "pid", (int)s->pid,
-                     "restarts", (int)s->restarts, "exit_status", (int)s->exit_status, "last_error", s->error);
+    return json_pack("{s:o, s:s, s:I, s:I, s:I, s:o}", "name", text(s->name), "state", life_name(s->life), "pid",
+                     (json_int_t)s->pid, "restarts", (json_int_t)s->restarts, "exit_status", (json_int_t)s->exit_status,
+                     "last_error", text(s->error));
 }
 
 static json_t *describe_all(const struct svcd *d) {
@@ -94,7 +112,8 @@ static void check_wait(struct control_client *c) {
         answer_all_settled(c);
     else if (c->wait == WAIT_RUNNING && (s->life == LIFE_RUNNING || s->life == LIFE_BACKOFF || s->life == LIFE_DOWN))
         answer(c, describe(s), s->failed ? s->error : NULL);
-    else if (c->wait == WAIT_DOWN && s->life == LIFE_DOWN)
+    else if (c->wait == WAIT_DOWN &&
+             (s->life == LIFE_DOWN || s->wanted)) /* wanted: it was down, and up it goes again */
         answer(c, describe(s), NULL);
 }
 
@@ -144,17 +163,31 @@ static void on_restart(struct control_client *c, struct service *s) {
     service_restart(s);
 }
 
-static const struct {
+static const struct command {
     const char *cmd;
-    bool named;
+    bool named, starts;
     void (*fn)(struct control_client *c, struct service *s);
 } commands[] = {
-    {"system-init", false, on_system_init},
-    {"list", false, on_list},
-    {"start", true, on_start},
-    {"stop", true, on_stop},
-    {"restart", true, on_restart},
+    {"system-init", false, true, on_system_init},
+    {"list", false, false, on_list},
+    {"start", true, true, on_start},
+    {"stop", true, false, on_stop},
+    {"restart", true, true, on_restart},
 };
+
+static void perform(struct control_client *c, const struct command *command, const char *name) {
+    struct service *s = name ? svcd_find(c->control->svcd, name) : NULL;
+    char error[256];
+
+    if (command->named && !s) {
+        (void)snprintf(error, sizeof(error), "no service \"%.100s\" in " SERVICES_DIR, name ? name : "");
+        answer(c, json_object(), error);
+    } else if (command->starts && c->control->svcd->stopping) {
+        answer(c, json_object(), "svcd is stopping: nothing is started any more");
+    } else {
+        command->fn(c, s);
+    }
+}
 
 static void request(struct control_client *c, const char *line, size_t len) {
     AUTO_JSON json_t *doc = json_loadb(line, len, 0, NULL);
@@ -162,18 +195,11 @@ static void request(struct control_client *c, const char *line, size_t len) {
     const char *name = json_string_value(json_object_get(doc, "name"));
     char error[256];
 
-    for (size_t i = 0; cmd && i < ARRAY_SIZE(commands); i++) {
-        if (strcmp(commands[i].cmd, cmd) != 0)
-            continue;
-        struct service *s = name ? svcd_find(c->control->svcd, name) : NULL;
-        if (commands[i].named && !s) {
-            (void)snprintf(error, sizeof(error), "no service \"%.100s\" in " SERVICES_DIR, name ? name : "");
-            answer(c, json_object(), error);
-        } else {
-            commands[i].fn(c, s);
+    for (size_t i = 0; cmd && i < ARRAY_SIZE(commands); i++)
+        if (!strcmp(commands[i].cmd, cmd)) {
+            perform(c, &commands[i], name);
+            return;
         }
-        return;
-    }
     (void)snprintf(error, sizeof(error), "unknown request \"%.100s\"", cmd ? cmd : "");
     answer(c, json_object(), error);
 }
@@ -209,11 +235,12 @@ static void on_deadline(struct loop_source *s, void *data) {
     client_close(data);
 }
 
-static bool peer_is_root(int fd) {
+/* svcd is root; so must be who asks. */
+static bool peer_is_us(int fd) {
     struct ucred cred;
     socklen_t len = sizeof(cred);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == 0;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == geteuid();
 }
 
 static struct control_client *free_slot(struct control *c) {
@@ -223,16 +250,29 @@ static struct control_client *free_slot(struct control *c) {
     return NULL;
 }
 
+/* Without a descriptor for it, a connection would stay and wake the loop for ever: the spare one is there to take it.
+ */
+static void turn_away(struct control *c) {
+    if (c->spare_fd >= 0)
+        (void)close(c->spare_fd);
+    int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        (void)close(fd);
+    c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_connection(struct loop_source *s, uint32_t events, void *data) {
     struct control *c = data;
 
     (void)events;
     AUTO_CLOSE int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        turn_away(c);
     if (fd < 0)
         return;
-    struct control_client *client = peer_is_root(fd) ? free_slot(c) : NULL;
+    struct control_client *client = peer_is_us(fd) ? free_slot(c) : NULL;
     if (!client)
-        return; /* closed: not root, or too many at once */
+        return; /* closed: not one of us, or too many at once */
     client->in.max = CONTROL_LINE_MAX;
     client->out.max = OUT_MAX;
     if (loop_set_timer(c->loop, &client->deadline, CONTROL_REQUEST_MS, on_deadline, client) < 0)
@@ -244,32 +284,69 @@ static void on_connection(struct loop_source *s, uint32_t events, void *data) {
     client->fd = steal_fd(&fd);
 }
 
-int control_start(struct control *c, struct svcd *svcd, struct loop *l, struct err *e) {
-    const struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET};
+/* Held for as long as this process lives: a second supervisor must not take the socket, and the services, away. */
+static int take_lock(const char *socket_path, int *lock_fd, struct err *e) {
+    AUTO_FREE char *path = NULL;
 
-    *c = (struct control){.svcd = svcd, .loop = l, .fd = -1};
-    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-        c->clients[i] = (struct control_client){.control = c, .fd = -1};
+    if (asprintf(&path, "%s.lock", socket_path) < 0) {
+        path = NULL;
+        return err_errno(e, -ENOMEM, "could not lock %s", socket_path);
+    }
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? err_set(e, -EADDRINUSE, "could not listen on %s: svcd is running", socket_path)
+                                    : err_errno(e, -errno, "could not lock %s", path);
+    *lock_fd = steal_fd(&fd);
+    return 0;
+}
+
+static int listen_on(struct control *c, struct err *e) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+    if (strlen(c->path) >= sizeof(addr.sun_path))
+        return err_errno(e, -ENAMETOOLONG, "could not listen on %s", c->path);
+    memcpy(addr.sun_path, c->path, strlen(c->path) + 1);
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    (void)unlink(CONTROL_SOCKET);
+    (void)unlink(c->path);
     mode_t mask = umask(0177);
     int r = fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0 ? -errno : 0;
     (void)umask(mask);
     if (!r)
-        r = loop_add_fd(l, &c->source, fd, EPOLLIN, on_connection, c);
+        r = loop_add_fd(c->loop, &c->source, fd, EPOLLIN, on_connection, c);
     if (r < 0)
-        return err_errno(e, r, "could not listen on %s", CONTROL_SOCKET);
+        return err_errno(e, r, "could not listen on %s", c->path);
     c->fd = steal_fd(&fd);
     return 0;
 }
 
+int control_start(struct control *c, const char *path, struct svcd *svcd, struct loop *l, struct err *e) {
+    *c = (struct control){.svcd = svcd, .loop = l, .path = path, .fd = -1, .lock_fd = -1, .spare_fd = -1};
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+        c->clients[i] = (struct control_client){.control = c, .fd = -1};
+    int r = take_lock(path, &c->lock_fd, e);
+    if (!r)
+        r = listen_on(c, e);
+    if (!r && (c->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+        r = err_errno(e, -errno, "could not open /dev/null");
+    if (r < 0)
+        control_stop(c);
+    return r;
+}
+
 void control_stop(struct control *c) {
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-        if (c->clients[i].control && c->clients[i].fd >= 0)
+        if (c->clients[i].fd >= 0)
             client_close(&c->clients[i]);
-    if (c->fd >= 0 && c->loop) {
-        loop_remove(c->loop, &c->source);
+    loop_remove(c->loop, &c->source);
+    if (c->fd >= 0) {
         (void)close(c->fd);
-        (void)unlink(CONTROL_SOCKET);
+        (void)unlink(c->path);
     }
+    if (c->lock_fd >= 0)
+        (void)close(c->lock_fd);
+    if (c->spare_fd >= 0)
+        (void)close(c->spare_fd);
+    c->fd = c->lock_fd = c->spare_fd = -1;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control socket: a client sends one JSON object on a line, and gets JSON objects on lines, the last of which has
- * "done":true. At most CONTROL_CLIENTS_MAX clients; a request of more than CONTROL_LINE_MAX bytes ends the connection,
- * and so does a request that takes longer than CONTROL_REQUEST_MS.
+ * "done":true. At most CONTROL_CLIENTS_MAX clients, all of svcd's own user; one too many finds its connection closed. A
+ * request of more than CONTROL_LINE_MAX bytes ends the connection, and so does a request, or a client that reads its
+ * answer, that takes longer than CONTROL_REQUEST_MS. How long it takes until there is an answer is not limited.
  *
  *   {"cmd":"system-init"}                answered when every service has started or failed
- *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status, last_error}],
- * "done":true}
+ *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status,
+ * last_error}],"done":true}
  *   {"cmd":"start|stop|restart","name":"www"}   answered when it runs, is down, or has failed
  *
  * "error" in the last object: what went wrong.
@@ -41,13 +42,17 @@ struct control_client {
 struct control {
     struct svcd *svcd;
     struct loop *loop;
-    int fd;
+    const char *path;
+    int fd, lock_fd, spare_fd;
     struct loop_source source;
     struct control_client clients[CONTROL_CLIENTS_MAX];
 };
 
-int control_start(struct control *c, struct svcd *svcd, struct loop *l, struct err *e);
+/* path must outlive it. -EADDRINUSE: another svcd has it (PATH.lock is locked). On failure nothing is left to stop. */
+int control_start(struct control *c, const char *path, struct svcd *svcd, struct loop *l, struct err *e);
 void control_stop(struct control *c);
+
+/* Answers the clients that waited for it. */
 void control_service_changed(struct control *c, const struct service *s);
 
 #endif

@@ -23,7 +23,6 @@ struct grpc_call {
     struct buf in;
     int status; /* -1: no grpc-status yet */
     int http_status;
-    int reset_why; /* negative errno when we ended it ourselves */
     char error[GRPC_ERROR_MAX];
     struct loop_source deadline;
     grpc_done_fn *done;
@@ -78,6 +77,8 @@ static void finish(struct grpc_call *c, int status) {
         (void)snprintf(c->error, sizeof(c->error), "the reply is not one whole gRPC message");
     else if (status < 0 && !*c->error)
         (void)snprintf(c->error, sizeof(c->error), "%s", strerror(-status));
+    else if (status > 0 && !*c->error)
+        (void)snprintf(c->error, sizeof(c->error), "gRPC status %d", status);
     unlink_call(c->g, c);
     c->done(c->data, &result);
     call_free(c);
@@ -188,17 +189,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t code, void *user) {
     struct grpc_call *c = nghttp2_session_get_stream_user_data(session, stream);
-    int status;
 
     (void)user;
     if (!c)
         return 0;
-    if (c->reset_why)
-        status = c->reset_why;
-    else if (c->status >= 0)
-        status = c->status;
-    else
-        status = -EPROTO;
+    int status = c->status >= 0 ? c->status : -EPROTO;
     if (status == -EPROTO && !*c->error)
         (void)snprintf(c->error, sizeof(c->error), "no gRPC status: HTTP status %d, stream error %u", c->http_status,
                        code);
@@ -243,6 +238,8 @@ static int pump_out(struct grpc *g) {
             return -errno;
         buf_consume(&g->out, (size_t)n);
     }
+    if (!nghttp2_session_want_read(g->session) && !nghttp2_session_want_write(g->session))
+        return -EPROTO; /* it has said goodbye, as after a frame that HTTP/2 forbids */
     return loop_modify_fd(g->loop, &g->source, g->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
@@ -335,15 +332,20 @@ void grpc_close(struct grpc *g) {
     free(g);
 }
 
+/* nghttp2 may keep the request back (the server allows so many streams), or the server may never end the stream: the
+ * call is over for us in any case. */
 static void on_deadline(struct loop_source *s, void *data) {
     struct grpc_call *c = data;
     struct grpc *g = c->g;
 
     (void)s;
-    (void)snprintf(c->error, sizeof(c->error), "no answer in time");
-    c->reset_why = -ETIMEDOUT;
+    if (g->broken)
+        return;                                                              /* the answer is on its way */
+    (void)nghttp2_session_set_stream_user_data(g->session, c->stream, NULL); /* it forgets the call */
     if (nghttp2_submit_rst_stream(g->session, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_CANCEL) != 0 || pump_out(g) < 0)
         mark_broken(g);
+    (void)snprintf(c->error, sizeof(c->error), "no answer in time");
+    finish(c, -ETIMEDOUT);
 }
 
 #define HEADER(name, value)                                                                                            \

@@ -200,6 +200,34 @@ static void a_restart_goes_down_and_up(void **state) {
     assert_false(seen_down); /* who waits for the restart must not take the way for its end */
 }
 
+static void a_start_behind_a_stop_waits_for_its_end(void **state) {
+    (void)state;
+    run_until_running();
+    service_stop(&s);
+    service_start(&s);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    service_exited(&s, 143);
+    assert_false(s.failed); /* the stop asked for it */
+    service_start(&s);      /* once more: while what is left is removed */
+    service_event(&s, LIFE_EV_OK);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_ADOPT);
+    assert_true(s.wanted);
+    assert_false(s.restart);
+    assert_int_equal(s.restarts, 0);
+}
+
+static void a_stop_behind_a_restart_is_the_last_word(void **state) {
+    (void)state;
+    run_until_running();
+    service_restart(&s);
+    service_stop(&s);
+    service_exited(&s, 143);
+    service_event(&s, LIFE_EV_OK);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_DOWN);
+}
+
 static void a_restart_of_a_crashed_one_starts_it_at_once(void **state) {
     (void)state;
     run_until_running();
@@ -285,6 +313,8 @@ int main(void) {
         T(a_stop_signals_then_kills_and_stays_down),
         T(a_stop_during_the_start_is_kept),
         T(a_restart_goes_down_and_up),
+        T(a_start_behind_a_stop_waits_for_its_end),
+        T(a_stop_behind_a_restart_is_the_last_word),
         T(a_restart_of_a_crashed_one_starts_it_at_once),
         T(what_is_stopped_while_it_starts_is_waited_for),
         T(a_task_that_cannot_be_removed_is_not_called_stopped),

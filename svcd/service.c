@@ -120,6 +120,11 @@ void service_event(struct service *s, enum life_event ev) {
 }
 
 void service_start(struct service *s) {
+    if (s->life != LIFE_DOWN && !s->wanted) {
+        s->restart = true; /* it was told to stop: up again from there, and its end is no failure */
+        service_event(s, LIFE_EV_START);
+        return;
+    }
     s->wanted = true;
     if (s->life == LIFE_DOWN) {
         s->ended = s->failed = s->settled = false;

@@ -12,17 +12,13 @@
 #include "svcd/boot_table.h"
 #include "svcd/client.h"
 #include "svcd/onboot.h"
+#include "svcd/options.h"
+#include "svcd/printable.h"
 #include "svcd/svcd.h"
 
 #define CONNECT_WAIT_MS 5000
 #define SVCD "/usr/bin/svcd"
-
-struct options {
-    enum log_level level;
-    bool json;
-    char **args; /* behind the command's name */
-    int args_len;
-};
+#define EXIT_MISUSE 100
 
 static const char usage[] = "usage: service [-q|-v] COMMAND\n"
                             "  list [--json]          every service and its state\n"
@@ -104,10 +100,14 @@ static int format_list(const json_t *services, struct buf *out) {
         const char *error = json_string_value(json_object_get(s, "last_error"));
         if (n > 0)
             (void)snprintf(pid, sizeof(pid), "%lld", (long long)n);
+        size_t line = out->len;
         if (!r)
-            r = buf_printf(out, "%-24s %-12s %8s %8lld  %s\n", json_string_value(json_object_get(s, "name")),
+            r = buf_printf(out, "%-24s %-12s %8s %8lld  %s", json_string_value(json_object_get(s, "name")),
                            json_string_value(json_object_get(s, "state")), pid,
                            (long long)json_integer_value(json_object_get(s, "restarts")), error ? error : "");
+        make_printable(out, line);
+        if (!r)
+            r = buf_puts(out, "\n");
     }
     return r;
 }
@@ -137,7 +137,7 @@ static int ask_one(const char *cmd, const struct options *o) {
 
     if (o->args_len != 1) {
         log_error("could not %s: give the name of one service; `service list` shows them", cmd);
-        return 2;
+        return EXIT_MISUSE;
     }
     if (client_request(cmd, o->args[0], 0, &reply, &e) < 0) {
         log_error("could not %s %s: %s", cmd, o->args[0], e.msg);
@@ -178,20 +178,19 @@ static int cmd_boot(const struct options *o) {
     return print(&out);
 }
 
-/* `word`: what a link's name must contain to mean this command. */
 static const struct {
-    const char *name, *word;
+    const char *name;
     int (*fn)(const struct options *o);
 } commands[] = {
-    {"volumes", "volumes", cmd_volumes},
-    {"onboot", "onboot", cmd_onboot},
-    {"onshutdown", "onshutdown", cmd_onshutdown},
-    {"system-init", "containerd", cmd_system_init},
-    {"list", NULL, cmd_list},
-    {"start", NULL, cmd_start},
-    {"stop", NULL, cmd_stop},
-    {"restart", NULL, cmd_restart},
-    {"boot", NULL, cmd_boot},
+    {"volumes", cmd_volumes},
+    {"onboot", cmd_onboot},
+    {"onshutdown", cmd_onshutdown},
+    {"system-init", cmd_system_init},
+    {"list", cmd_list},
+    {"start", cmd_start},
+    {"stop", cmd_stop},
+    {"restart", cmd_restart},
+    {"boot", cmd_boot},
 };
 
 static int run(const char *command, const struct options *o) {
@@ -199,52 +198,27 @@ static int run(const char *command, const struct options *o) {
         if (!strcmp(commands[i].name, command))
             return commands[i].fn(o);
     log_error("unknown command \"%s\"; `service help` lists them", command);
-    return 2;
-}
-
-/* One dash or two. NULL: not an option. */
-static const char *option_name(const char *arg) {
-    return arg[0] != '-' ? NULL : arg[1] == '-' ? arg + 2 : arg + 1;
-}
-
-static int parse(int argc, char **argv, struct options *o, const char **command) {
-    int kept = 0;
-
-    for (int i = 1; i < argc; i++) {
-        const char *name = option_name(argv[i]);
-        if (!name)
-            argv[kept++] = argv[i];
-        else if (!strcmp(name, "q"))
-            o->level = LOG_LEVEL_ERROR;
-        else if (!strcmp(name, "v"))
-            o->level = LOG_LEVEL_DEBUG;
-        else if (!strcmp(name, "json"))
-            o->json = true;
-        else if (!strcmp(name, "h") || !strcmp(name, "help"))
-            argv[kept++] = (char *)(uintptr_t) "help";
-        else {
-            log_error("unknown option \"%s\"; `service help` lists them", argv[i]);
-            return -EINVAL;
-        }
-    }
-    *command = kept > 0 ? argv[0] : "help";
-    o->args = argv + 1;
-    o->args_len = kept > 0 ? kept - 1 : 0;
-    return 0;
+    return EXIT_MISUSE;
 }
 
 int service_main(const char *name, int argc, char **argv) {
     struct options o = {.level = LOG_LEVEL_NOTICE};
-    const char *command;
+    struct err e = {0};
+    const char *linked = options_linked_command(name);
 
     log_init("service", LOG_LEVEL_NOTICE);
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (commands[i].word && strstr(name, commands[i].word))
-            return run(commands[i].name, &o);
-    if (parse(argc, argv, &o, &command) < 0)
-        return 2;
+    if (linked)
+        return run(linked, &o);
+    if (options_parse(argc, argv, &o, &e) < 0) {
+        log_error("%s", e.msg);
+        return EXIT_MISUSE;
+    }
     log_init("service", o.level);
-    if (!strcmp(command, "help"))
-        return fputs(usage, argc > 1 ? stdout : stderr) < 0 || argc == 1 ? 2 : 0;
-    return run(command, &o);
+    if (o.help)
+        return fputs(usage, stdout) < 0;
+    if (!*o.command) {
+        (void)fputs(usage, stderr);
+        return EXIT_MISUSE;
+    }
+    return run(o.command, &o);
 }

@@ -18,12 +18,13 @@ int spec_load(const char *bundle, char **out, struct err *e) {
     if (!path)
         return err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
     int r = json_load_path(path, SPEC_MAX, &spec, e);
-    if (!r)
-        r = json_get_object(spec, "$", "root", true, &root, e);
+    if (r < 0)
+        return r;
+    r = json_get_object(spec, "$", "root", true, &root, e);
     if (!r)
         r = json_get_string(root, "$.root", "path", true, &rootfs, e);
     if (r < 0)
-        return r;
+        return err_wrap(e, r, "could not use %s", path);
     if (*rootfs != '/') {
         absolute = path_join(bundle, rootfs);
         if (!absolute || json_object_set_new(root, "path", json_string(absolute)) < 0)

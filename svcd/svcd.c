@@ -139,12 +139,14 @@ int svcd_main(void) {
     int r = start_loop(&d, &e);
     if (!r)
         r = mkdir_p("/run/keelson", 0755, &e);
+    if (!r)
+        r = control_start(&d.control, CONTROL_SOCKET, &d, &d.loop, &e);
     if (r < 0) {
         log_error("%s", e.msg);
         return 1;
     }
     containerd_init(&d.containerd, &d.loop, on_containerd_ready, on_containerd_lost, on_containerd_ended, &d);
-    if (load_services(&d, &e) < 0 || control_start(&d.control, &d, &d.loop, &e) < 0)
+    if (load_services(&d, &e) < 0)
         log_error("%s", e.msg);
     if (access(STARTED_FILE, F_OK) == 0)
         svcd_system_init(&d);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of `service`: pure, for tests. */
+#ifndef SVCD_OPTIONS_H
+#define SVCD_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "lib/log.h"
+
+struct options {
+    enum log_level level;
+    bool json, help;
+    const char *command; /* "" if there is none */
+    char **args;         /* behind the command's name */
+    int args_len;
+};
+
+/*
+ * Options (one dash or two) may stand before and after the command; behind "--" nothing is an option. Sorts argv: words
+ * first. -EINVAL: an unknown option.
+ */
+int options_parse(int argc, char **argv, struct options *o, struct err *e);
+
+/*
+ * The command that init.d's and shutdown.d's links choose by a word in their names ("020-containerd": "system-init");
+ * NULL: the program was called by another name.
+ */
+const char *options_linked_command(const char *name);
+
+#endif

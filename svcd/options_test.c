@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "svcd/options.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char words[256], *argv[16];
+
+/* Splits at spaces. */
+static int parse(const char *line, struct options *o, struct err *e) {
+    int argc = 0;
+
+    (void)snprintf(words, sizeof(words), "%s", line);
+    for (char *p = words; p && *p && argc < 15;) {
+        argv[argc++] = p;
+        p = strchr(p, ' ');
+        if (p)
+            *p++ = '\0';
+    }
+    argv[argc] = NULL;
+    return options_parse(argc, argv, o, e);
+}
+
+static void a_command_and_its_names(void **state) {
+    struct options o;
+    (void)state;
+    assert_int_equal(parse("service restart www", &o, NULL), 0);
+    assert_string_equal(o.command, "restart");
+    assert_int_equal(o.args_len, 1);
+    assert_string_equal(o.args[0], "www");
+    assert_int_equal(o.level, LOG_LEVEL_NOTICE);
+    assert_false(o.json);
+    assert_false(o.help);
+}
+
+static void options_stand_anywhere_with_one_dash_or_two(void **state) {
+    static const char *const lines[] = {"service -v -json list", "service list --json -v", "service --v list -json"};
+    struct options o;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        assert_int_equal(parse(lines[i], &o, NULL), 0);
+        assert_string_equal(o.command, "list");
+        assert_int_equal(o.args_len, 0);
+        assert_true(o.json);
+        assert_int_equal(o.level, LOG_LEVEL_DEBUG);
+    }
+    assert_int_equal(parse("service -q list", &o, NULL), 0);
+    assert_int_equal(o.level, LOG_LEVEL_ERROR);
+}
+
+static void an_unknown_option_is_named(void **state) {
+    struct options o;
+    (void)state;
+    for (const char *const *word = (const char *const[]){"--jsn", "-", "-vv", "--json=1", NULL}; *word; word++) {
+        struct err e = {0};
+        char line[64];
+        (void)snprintf(line, sizeof(line), "service list %s", *word);
+        assert_int_equal(parse(line, &o, &e), -EINVAL);
+        assert_non_null(strstr(e.msg, *word));
+    }
+}
+
+/* `service start --help` is no request to start a service of that name. */
+static void help_is_asked_for_anywhere(void **state) {
+    static const char *const lines[] = {"service help", "service --help", "service -h", "service start --help",
+                                        "service help start"};
+    struct options o;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        assert_int_equal(parse(lines[i], &o, NULL), 0);
+        assert_true(o.help);
+    }
+    assert_int_equal(parse("service start help", &o, NULL), 0);
+    assert_false(o.help);
+    assert_string_equal(o.args[0], "help");
+}
+
+static void nothing_is_an_option_behind_two_dashes(void **state) {
+    struct options o;
+    (void)state;
+    assert_int_equal(parse("service stop -- -odd", &o, NULL), 0);
+    assert_string_equal(o.command, "stop");
+    assert_int_equal(o.args_len, 1);
+    assert_string_equal(o.args[0], "-odd");
+}
+
+static void no_word_is_no_command(void **state) {
+    char *none[] = {NULL};
+    struct options o;
+    (void)state;
+    assert_int_equal(parse("service", &o, NULL), 0);
+    assert_string_equal(o.command, "");
+    assert_int_equal(o.args_len, 0);
+    assert_int_equal(options_parse(0, none, &o, NULL), 0);
+    assert_string_equal(o.command, "");
+}
+
+static void links_choose_by_a_word(void **state) {
+    (void)state;
+    assert_string_equal(options_linked_command("005-volumes"), "volumes");
+    assert_string_equal(options_linked_command("010-onboot"), "onboot");
+    assert_string_equal(options_linked_command("020-containerd"), "system-init");
+    assert_string_equal(options_linked_command("010-onshutdown"), "onshutdown");
+    assert_null(options_linked_command("service"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_and_its_names),
+        cmocka_unit_test(options_stand_anywhere_with_one_dash_or_two),
+        cmocka_unit_test(an_unknown_option_is_named),
+        cmocka_unit_test(help_is_asked_for_anywhere),
+        cmocka_unit_test(nothing_is_an_option_behind_two_dashes),
+        cmocka_unit_test(no_word_is_no_command),
+        cmocka_unit_test(links_choose_by_a_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

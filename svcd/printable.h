@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SVCD_PRINTABLE_H
+#define SVCD_PRINTABLE_H
+
+#include <stddef.h>
+
+#include "lib/buf.h"
+
+/* What stands in b from `from` on is text of containers and goes to a terminal: control characters become '?'. */
+void make_printable(struct buf *b, size_t from);
+
+#endif
