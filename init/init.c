@@ -159,6 +159,7 @@ static bool enter(void *sys, enum state s) {
     case STATE_HOOKS:
         return enter_hooks(in);
     case STATE_SERVICES:
+        steps_abandon(&in->steps); /* a hook that was too slow: its end is not that of the services */
         return respawn_stop(&in->svcd, SIGTERM);
     case STATE_TERM:
         return signal_all(in, SIGTERM);

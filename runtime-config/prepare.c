@@ -202,10 +202,20 @@ int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e) {
     return r;
 }
 
+/* A read-only root is a bind without a type; a remount, or a change of propagation, adds no mount. */
+static bool adds_a_mount(const struct runtime_mount *m) {
+    char data[OPTIONS_MAX];
+    unsigned long flags;
+
+    if (mount_options(&m->options, &flags, data, sizeof(data)) < 0)
+        return false; /* it was refused */
+    return !(flags & MS_REMOUNT) && (*m->type || flags & MS_BIND);
+}
+
 void runtime_unmount(const struct runtime *rt, const char *bundle) {
     for (size_t i = rt->mounts_len; i-- > 0;) {
         AUTO_FREE char *where = in_bundle(bundle, rt->mounts[i].destination);
-        if (where && *rt->mounts[i].type)
+        if (where && adds_a_mount(&rt->mounts[i]))
             (void)umount2(where, MNT_DETACH);
     }
 }

@@ -140,6 +140,27 @@ static void mounts_are_made_and_undone(void **state) {
     runtime_free(&rt);
 }
 
+/* As `keelson build` writes a read-only root: a crash loop must not pile mounts up. */
+static void a_root_is_mounted_once_however_often_it_starts(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    assert_int_equal(mkdir_p(at("image"), 0755, NULL), 0);
+    load("{\"mounts\":[{\"destination\":\"TOP/root\",\"source\":\"TOP/image\",\"options\":[\"bind\"]},"
+         "{\"destination\":\"TOP/root\",\"options\":[\"remount\",\"bind\",\"ro\"]}]}",
+         &rt);
+    for (int i = 0; i < 3; i++) {
+        if (runtime_prepare(&rt, top, &e) < 0)
+            fail_msg("%s", e.msg);
+        assert_int_equal(mounts_on(at("root")), 1);
+        runtime_unmount(&rt, top);
+    }
+    assert_int_equal(mounts_on(at("root")), 0);
+    runtime_free(&rt);
+}
+
 static void an_overlays_directories_are_made(void **state) {
     struct runtime rt;
     struct err e = {0};
@@ -241,6 +262,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_supported_is_said),
         cmocka_unit_test(options_that_are_too_long_are_refused),
         cmocka_unit_test(mounts_are_made_and_undone),
+        cmocka_unit_test(a_root_is_mounted_once_however_often_it_starts),
         cmocka_unit_test(an_overlays_directories_are_made),
         cmocka_unit_test(a_namespace_is_bound_once_however_often_it_starts),
         cmocka_unit_test(a_process_that_is_gone_has_no_namespaces),
