@@ -28,7 +28,7 @@
 #ifndef HOST_NAME_MAX
 #define HOST_NAME_MAX 64
 #endif
-#define ISSUE_MAX 32768
+#define ISSUE_MAX 4096
 
 static void failed(const char *verb, const char *what) {
     log_error("could not %s %s: %s", verb, what, strerror(errno));
@@ -129,13 +129,15 @@ void setup_hostname(void) {
 }
 
 void setup_resolv_conf(void) {
-    char target[512];
+    char target[512], relative[520];
     struct err e = {0};
     ssize_t n = readlink("/etc/resolv.conf", target, sizeof(target) - 1);
 
     if (n <= 0)
         return;
     target[n] = '\0';
+    if (*target != '/' && snprintf(relative, sizeof(relative), "/etc/%s", target) < (int)sizeof(target))
+        memcpy(target, relative, strlen(relative) + 1);
     char *slash = strrchr(target, '/');
     if (slash && slash != target) {
         *slash = '\0';

@@ -2,15 +2,15 @@
 #include "init/unmount.h"
 
 #include <errno.h>
-#include <mntent.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 
-#include "lib/auto.h"
+#include "lib/fdutil.h"
 #include "lib/log.h"
 
 #define MOUNTS_MAX 4096
+#define MOUNTS_TEXT_MAX ((size_t)4 << 20)
 #define ROUNDS_MAX 8
 
 static const char *const with_data[] = {"ext2", "ext3", "ext4", "btrfs", "xfs", "vfat", "msdos", "overlay"};
@@ -29,22 +29,60 @@ static bool is_one_of(const char *type, const char *const *types, size_t len) {
     return false;
 }
 
+/* /proc/self/mounts writes white space and backslashes of a path as \ooo. */
+static void unescape(char *s) {
+    char *to = s;
+
+    for (; *s; s++) {
+        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+            *to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+            s += 3;
+        } else {
+            *to++ = *s;
+        }
+    }
+    *to = '\0';
+}
+
+bool mount_parse(char *line, char **where, char **type) {
+    char *space = strchr(line, ' ');
+    char *second = space ? strchr(space + 1, ' ') : NULL;
+    char *third = second ? strchr(second + 1, ' ') : NULL;
+
+    if (!third)
+        return false;
+    *second = *third = '\0';
+    *where = space + 1;
+    *type = second + 1;
+    unescape(*where);
+    return true;
+}
+
+static void take_mount(struct mounted *v, size_t *n, char *line) {
+    char *where, *type;
+
+    if (*n == MOUNTS_MAX || !mount_parse(line, &where, &type) || !strcmp(where, "/"))
+        return;
+    bool lazy = is_one_of(type, on_network, ARRAY_SIZE(on_network));
+    if (!lazy && !is_one_of(type, with_data, ARRAY_SIZE(with_data)))
+        return;
+    v[*n].where = strdup(where);
+    v[*n].lazy = lazy;
+    *n += v[*n].where != NULL;
+}
+
 /* In mount order. */
 static size_t read_mounts(struct mounted *v) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct err e = {0};
     size_t n = 0;
-    FILE *f = setmntent("/proc/self/mounts", "re");
 
-    if (!f)
+    if (read_file("/proc/self/mounts", MOUNTS_TEXT_MAX, &text, &e) < 0) {
+        log_error("%s", e.msg);
         return 0;
-    for (const struct mntent *m; n < MOUNTS_MAX && (m = getmntent(f));) {
-        bool lazy = is_one_of(m->mnt_type, on_network, ARRAY_SIZE(on_network));
-        if ((!lazy && !is_one_of(m->mnt_type, with_data, ARRAY_SIZE(with_data))) || !strcmp(m->mnt_dir, "/"))
-            continue;
-        v[n].where = strdup(m->mnt_dir);
-        v[n].lazy = lazy;
-        n += v[n].where != NULL;
     }
-    (void)endmntent(f);
+    for (char *line, *pos = text.data; (line = next_line(&pos));)
+        take_mount(v, &n, line);
     return n;
 }
 
