@@ -151,8 +151,8 @@ static void on_exit_seen(void *data, const struct grpc_result *r) {
         service_exited(s, status);
     else if (r->status == -ECONNRESET)
         service_event(s, LIFE_EV_LOST);
-    else
-        service_event(s, LIFE_EV_ERROR); /* look again */
+    else if (s->life == LIFE_RUNNING)
+        service_event(s, LIFE_EV_ERROR); /* look again; elsewhere the state's own call says what is wrong */
 }
 
 /* --- what the states do --- */

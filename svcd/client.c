@@ -15,9 +15,12 @@
 #define REPLY_MAX ((size_t)4 << 20)
 #define RETRY_MS 10
 
-static int try_connect(void) {
-    const struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = CONTROL_SOCKET};
+static int try_connect(const char *path) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
+    if (strlen(path) >= sizeof(addr.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(addr.sun_path, path, strlen(path) + 1);
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
         return -errno;
@@ -25,14 +28,28 @@ static int try_connect(void) {
 }
 
 /* svcd may be starting, or between two lives. */
-static int connect_patiently(unsigned wait_ms) {
+static int connect_patiently(const char *path, unsigned wait_ms) {
     const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
     uint64_t deadline = clock_ms() + wait_ms;
     int fd;
 
-    while ((fd = try_connect()) < 0 && clock_ms() < deadline)
+    while ((fd = try_connect(path)) < 0 && clock_ms() < deadline)
         (void)nanosleep(&pause, NULL);
     return fd;
+}
+
+/* Who is turned away (too many clients) must hear of it, and not die of SIGPIPE. */
+static int send_line(int fd, const char *line, size_t len) {
+    while (len > 0) {
+        ssize_t n = send(fd, line, len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0) {
+            line += n;
+            len -= (size_t)n;
+        }
+    }
+    return 0;
 }
 
 static int read_reply(int fd, struct buf *text, json_t **reply, struct err *e) {
@@ -59,18 +76,23 @@ static int read_reply(int fd, struct buf *text, json_t **reply, struct err *e) {
     }
 }
 
-int client_request(const char *cmd, const char *name, unsigned wait_ms, json_t **reply, struct err *e) {
+int client_request(const char *path, const char *cmd, const char *name, unsigned wait_ms, json_t **reply,
+                   struct err *e) {
     AUTO_BUF struct buf text = {.max = REPLY_MAX};
+    AUTO_BUF struct buf line = BUF_INIT;
     AUTO_JSON json_t *request = json_pack("{s:s, s:s*}", "cmd", cmd, "name", name);
-    AUTO_FREE char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    AUTO_FREE char *dump = request ? json_dumps(request, JSON_COMPACT) : NULL;
 
-    if (!line)
+    if (!request)
+        return err_set(e, -EINVAL, "could not ask svcd: \"%s\" is not UTF-8", name ? name : "");
+    if (!dump || buf_puts(&line, dump) < 0 || buf_puts(&line, "\n") < 0)
         return err_errno(e, -ENOMEM, "could not ask svcd");
-    AUTO_CLOSE int fd = connect_patiently(wait_ms);
+    AUTO_CLOSE int fd = connect_patiently(path, wait_ms);
     if (fd < 0)
-        return err_errno(e, fd, "could not reach svcd on %s", CONTROL_SOCKET);
-    int r = write_full(fd, line, strlen(line));
-    if (!r)
-        r = write_full(fd, "\n", 1);
+        return err_errno(e, fd, "could not reach svcd on %s", path);
+    int r = send_line(fd, line.data, line.len);
+    if (r == -EPIPE || r == -ECONNRESET)
+        return err_set(e, r, "svcd has turned us away: only root may ask, and at most %d at a time",
+                       CONTROL_CLIENTS_MAX);
     return r < 0 ? err_errno(e, r, "could not ask svcd") : read_reply(fd, &text, reply, e);
 }

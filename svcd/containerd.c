@@ -66,13 +66,13 @@ static void on_pong(void *data, const struct grpc_result *r) {
     struct containerd *c = data;
 
     if (r->status != GRPC_OK) {
-        if (r->status != -ECONNRESET) { /* a lost connection is tried again by whoever hears of it */
+        if (r->status != -ECONNRESET && c->wanted) { /* a lost connection is tried again by whoever hears of it */
             log_error("containerd does not serve: %s; trying again", r->error);
             connect_soon(c, PING_PAUSE_MS);
         }
         return;
     }
-    if (!c->ready) {
+    if (!c->ready && c->wanted) {
         c->ready = true;
         c->delay_ms = 0;
         if (c->start_ns)
@@ -133,6 +133,12 @@ static void forget_process(struct containerd *c) {
     (void)unlink(PID_FILE);
 }
 
+/* By the pidfd: an adopted one is PID 1's child, and its number may be another's as soon as it is reaped there. */
+static void signal_process(const struct containerd *c, int sig) {
+    if (syscall(SYS_pidfd_send_signal, c->pidfd, sig, NULL, 0U) < 0 && errno != ESRCH)
+        log_error("could not signal containerd: %s", strerror(errno));
+}
+
 static void on_death(struct loop_source *s, uint32_t events, void *data) {
     struct containerd *c = data;
     char reason[96] = "ended";
@@ -177,11 +183,14 @@ static void start_process(struct containerd *c) {
     c->adopted = c->complained = false;
     c->started_ms = clock_ms();
     int r = spawn(&s, &c->pid, &c->pidfd, &e);
-    if (!r && (r = watch(c)) < 0)
+    if (!r && (r = watch(c)) < 0) {
         (void)err_errno(&e, r, "could not watch %s", PROGRAM);
+        signal_process(c, SIGKILL);
+        (void)waitpid(c->pid, NULL, 0);
+    }
     if (r < 0) {
         log_error("%s", e.msg);
-        c->pid = 0;
+        forget_process(c);
         start_later(c);
         return;
     }
@@ -237,7 +246,7 @@ static void on_stop_timer(struct loop_source *s, void *data) {
 
     (void)s;
     log_error("containerd did not stop in %d ms: killing it", STOP_GRACE_MS);
-    (void)kill(c->pid, SIGKILL);
+    signal_process(c, SIGKILL);
 }
 
 void containerd_stop(struct containerd *c) {
@@ -247,6 +256,6 @@ void containerd_stop(struct containerd *c) {
         c->on_ended(c->data);
         return;
     }
-    (void)kill(c->pid, SIGTERM);
+    signal_process(c, SIGTERM);
     (void)loop_set_timer(c->loop, &c->timer, STOP_GRACE_MS, on_stop_timer, c);
 }

@@ -13,6 +13,7 @@
 
 #define PREFIX_LEN 5 /* gRPC: a byte of flags, four of length */
 #define READ_SIZE 16384
+#define NEVER_MS (UINT64_C(1) << 40)
 
 struct grpc_call {
     struct grpc *g;
@@ -307,6 +308,8 @@ int grpc_connect(struct grpc **out, struct loop *l, const char *socket_path, con
         r = make_session(g);
     if (!r)
         r = loop_add_fd(l, &g->source, g->fd, EPOLLIN, on_socket, g);
+    if (!r) /* made now, so that a loss can be told when there is no descriptor left for a timer */
+        r = loop_set_timer(l, &g->lost_soon, NEVER_MS, on_lost_soon, g);
     if (!r)
         r = pump_out(g);
     if (r < 0) {

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -388,6 +389,23 @@ static void a_hung_up_connection_answers_every_call_and_is_told_once(void **stat
     assert_int_equal(grpc_call(client, "/Echo", NULL, 0, 0, on_done, &last), -ECONNRESET);
 }
 
+static void a_loss_is_told_without_a_descriptor_to_spare(void **state) {
+    struct answer first = {0}, last = {0};
+    struct rlimit old, tight;
+    (void)state;
+    ask("/Echo", "", 0, &first);
+    run();
+    ask("/HangUp", "", 0, &last);
+    waiting = 100;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    tight = (struct rlimit){(rlim_t)peer, old.rlim_max}; /* the server's end is closed, and is not to be used again */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    run();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(lost, 1);
+    assert_int_equal(last.status, -ECONNRESET);
+}
+
 /* The server keeps its side open: the client must see by itself that there is nothing to be had. */
 static void garbage_ends_the_connection(void **state) {
     struct answer never = {0}, a = {0};
@@ -495,6 +513,7 @@ int main(void) {
         T(no_answer_in_time_is_a_timeout_of_that_call_only),
         T(a_call_that_waits_for_its_turn_times_out_too),
         T(a_hung_up_connection_answers_every_call_and_is_told_once),
+        T(a_loss_is_told_without_a_descriptor_to_spare),
         T(garbage_ends_the_connection),
         T(a_message_over_the_bound_ends_the_connection),
         T(a_request_over_the_bound_is_not_sent),

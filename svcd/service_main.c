@@ -78,7 +78,7 @@ static int cmd_system_init(const struct options *o) {
     (void)o;
     int r = access(CONTROL_SOCKET, F_OK) < 0 && getppid() != 1 ? start_svcd(&e) : 0;
     if (!r)
-        r = client_request("system-init", NULL, CONNECT_WAIT_MS, &reply, &e);
+        r = client_request(CONTROL_SOCKET, "system-init", NULL, CONNECT_WAIT_MS, &reply, &e);
     if (r < 0) {
         log_error("%s", e.msg);
         return 1;
@@ -117,7 +117,7 @@ static int cmd_list(const struct options *o) {
     AUTO_BUF struct buf out = BUF_INIT;
     struct err e = {0};
 
-    if (client_request("list", NULL, 0, &reply, &e) < 0) {
+    if (client_request(CONTROL_SOCKET, "list", NULL, 0, &reply, &e) < 0) {
         log_error("%s", e.msg);
         return 1;
     }
@@ -139,7 +139,7 @@ static int ask_one(const char *cmd, const struct options *o) {
         log_error("could not %s: give the name of one service; `service list` shows them", cmd);
         return EXIT_MISUSE;
     }
-    if (client_request(cmd, o->args[0], 0, &reply, &e) < 0) {
+    if (client_request(CONTROL_SOCKET, cmd, o->args[0], 0, &reply, &e) < 0) {
         log_error("could not %s %s: %s", cmd, o->args[0], e.msg);
         return 1;
     }

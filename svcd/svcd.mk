@@ -19,3 +19,6 @@ $(eval $(call unit_test,control_test,svcd/control_test.c svcd/control.c $(SVCD_L
 $(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c svcd/printable.c,jansson))
 $(eval $(call unit_test,options_test,svcd/options_test.c svcd/options.c))
 $(eval $(call unit_test,spec_test,svcd/spec_test.c svcd/spec.c,jansson))
+$(eval $(call unit_test,acts_test,svcd/acts_test.c $(filter-out svcd/acts.c,$(SVCD_LIFE_SRC)) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
+$(eval $(call unit_test,containerd_test,svcd/containerd_test.c svcd/ctrd.c svcd/grpc.c $(SVCD_GEN),$(SVCD_PKGS)))
+$(eval $(call unit_test,client_test,svcd/client_test.c svcd/client.c,jansson))

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of containerd, with another program in its place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "svcd/containerd.c"
+
+static struct loop loop;
+static struct containerd c;
+static int ready, lost, ended;
+
+static void on_ready(void *data) {
+    (void)data;
+    ready++;
+}
+
+static void on_lost(void *data) {
+    (void)data;
+    lost++;
+}
+
+static void on_ended(void *data) {
+    (void)data;
+    ended++;
+    loop_stop(&loop);
+}
+
+static int begin(void **state) {
+    static const char *const stubborn[] = {"/bin/sh", "-c", "trap '' TERM; echo; while :; do sleep 1; done", NULL};
+    struct spawn sp = SPAWN_INIT;
+    int out[2];
+    char byte;
+    (void)state;
+    ready = lost = ended = 0;
+    log_set_fd(-1);
+    if (loop_init(&loop) < 0 || pipe(out) < 0)
+        return -1;
+    containerd_init(&c, &loop, on_ready, on_lost, on_ended, NULL);
+    sp.argv = stubborn;
+    sp.stdout_fd = out[1];
+    sp.setsid = true;
+    int r = spawn(&sp, &c.pid, &c.pidfd, NULL);
+    (void)close(out[1]);
+    if (!r && read(out[0], &byte, 1) != 1) /* it does not heed SIGTERM from here on */
+        r = -1;
+    (void)close(out[0]);
+    c.wanted = true;
+    return r < 0 ? r : watch(&c);
+}
+
+static int finish(void **state) {
+    (void)state;
+    if (c.pid > 0) {
+        signal_process(&c, SIGKILL);
+        (void)waitpid(c.pid, NULL, 0);
+        loop_remove(&loop, &c.death);
+        (void)close(c.pidfd);
+    }
+    loop_remove(&loop, &c.timer);
+    loop_fini(&loop);
+    log_set_fd(2);
+    return 0;
+}
+
+static void what_does_not_stop_is_killed(void **state) {
+    (void)state;
+    containerd_stop(&c);
+    assert_int_equal(ended, 0);
+    assert_ptr_equal(c.timer.cb.timer_fn, on_stop_timer);
+    on_stop_timer(&c.timer, &c); /* the time is over */
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(ended, 1);
+    assert_int_equal(c.pid, 0);
+    assert_int_equal(c.pidfd, -1);
+    assert_false(loop_has(&c.timer)); /* it is not started again */
+}
+
+/* The answer to the first call may come, or fail, after the stop: the deadline of the stop must stay. */
+static void an_answer_after_the_stop_changes_nothing(void **state) {
+    const struct grpc_result fails = {.status = -ETIMEDOUT, .error = "no answer in time"};
+    const struct grpc_result serves = {.status = GRPC_OK, .error = ""};
+    (void)state;
+    containerd_stop(&c);
+    on_pong(&c, &fails);
+    assert_ptr_equal(c.timer.cb.timer_fn, on_stop_timer);
+    on_pong(&c, &serves);
+    assert_int_equal(ready, 0);
+    assert_false(c.ready);
+}
+
+static void an_unexpected_end_is_followed_by_a_start(void **state) {
+    (void)state;
+    c.ready = true;
+    signal_process(&c, SIGKILL);
+    on_death(&c.death, EPOLLIN, &c); /* waits for the killed one */
+    assert_int_equal(lost, 1);
+    assert_int_equal(ended, 0);
+    assert_int_equal(c.pid, 0);
+    assert_ptr_equal(c.timer.cb.timer_fn, on_restart_timer);
+    assert_int_equal(c.delay_ms, DELAY_MIN_MS);
+}
+
+static void the_pause_grows_to_its_bound(void **state) {
+    unsigned last = 0;
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        start_later(&c);
+        assert_true(c.delay_ms >= last);
+        last = c.delay_ms;
+    }
+    assert_int_equal(last, DELAY_MAX_MS);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(what_does_not_stop_is_killed),
+        T(an_answer_after_the_stop_changes_nothing),
+        T(an_unexpected_end_is_followed_by_a_start),
+        T(the_pause_grows_to_its_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
