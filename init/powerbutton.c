@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "init/request.h"
 #include "lib/auto.h"
 #include "lib/log.h"
 
@@ -44,7 +45,7 @@ static void on_input(struct loop_source *s, uint32_t events, void *data) {
 static bool has_power_key(int fd) {
     unsigned long keys[KEY_MAX / BITS_PER_LONG + 1] = {0};
 
-    if (ioctl(fd, (int)EVIOCGBIT(EV_KEY, sizeof(keys)), keys) < 0)
+    if (ioctl(fd, IOCTL_REQUEST(EVIOCGBIT(EV_KEY, sizeof(keys))), keys) < 0)
         return false;
     return keys[KEY_POWER / BITS_PER_LONG] >> (KEY_POWER % BITS_PER_LONG) & 1;
 }

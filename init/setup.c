@@ -15,15 +15,10 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "init/request.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 
-/* musl declares ioctl(2) with an int request, glibc with a long. */
-#ifdef __GLIBC__
-#define RTC_READ_REQUEST RTC_RD_TIME
-#else
-#define RTC_READ_REQUEST (int)RTC_RD_TIME
-#endif
 #define NOFILE_MAX 1048576
 #ifndef HOST_NAME_MAX
 #define HOST_NAME_MAX 64
@@ -52,7 +47,7 @@ void setup_clock(void) {
     AUTO_CLOSE int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (ioctl(fd, RTC_READ_REQUEST, &rt) < 0) {
+    if (ioctl(fd, IOCTL_REQUEST(RTC_RD_TIME), &rt) < 0) {
         failed("read", "/dev/rtc0");
         return;
     }

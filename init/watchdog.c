@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "init/request.h"
 #include "lib/log.h"
 
 #define DEVICE "/dev/watchdog"
@@ -24,7 +25,7 @@ static void on_timer(struct loop_source *s, void *data) {
 static void report_last_reset(int fd) {
     int flags = 0;
 
-    if (ioctl(fd, (int)WDIOC_GETBOOTSTATUS, &flags) == 0 && (flags & WDIOF_CARDRESET))
+    if (ioctl(fd, IOCTL_REQUEST(WDIOC_GETBOOTSTATUS), &flags) == 0 && (flags & WDIOF_CARDRESET))
         log_notice("the last reset was the watchdog's");
 }
 
@@ -38,7 +39,8 @@ void watchdog_start(struct watchdog *w, struct loop *l, unsigned seconds) {
         return;
     }
     report_last_reset(w->fd);
-    if (ioctl(w->fd, (int)WDIOC_SETTIMEOUT, &timeout) < 0 && ioctl(w->fd, (int)WDIOC_GETTIMEOUT, &timeout) < 0)
+    if (ioctl(w->fd, IOCTL_REQUEST(WDIOC_SETTIMEOUT), &timeout) < 0 &&
+        ioctl(w->fd, IOCTL_REQUEST(WDIOC_GETTIMEOUT), &timeout) < 0)
         timeout = (int)seconds;
     if (timeout != (int)seconds)
         log_warning("%s has a time of %d s instead of %u s", DEVICE, timeout, seconds);
