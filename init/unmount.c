@@ -18,6 +18,7 @@ static const char *const on_network[] = {"nfs", "nfs4", "cifs"};
 
 struct mounted {
     char *where;
+    bool wanted; /* to be unmounted: holds data, or stands on what does */
     bool lazy;
     int why; /* errno of the last try */
 };
@@ -63,12 +64,23 @@ static void take_mount(struct mounted *v, size_t *n, char *line) {
 
     if (*n == MOUNTS_MAX || !mount_parse(line, &where, &type) || !strcmp(where, "/"))
         return;
-    bool lazy = is_one_of(type, on_network, ARRAY_SIZE(on_network));
-    if (!lazy && !is_one_of(type, with_data, ARRAY_SIZE(with_data)))
-        return;
     v[*n].where = strdup(where);
-    v[*n].lazy = lazy;
+    v[*n].lazy = is_one_of(type, on_network, ARRAY_SIZE(on_network));
+    v[*n].wanted = v[*n].lazy || is_one_of(type, with_data, ARRAY_SIZE(with_data));
     *n += v[*n].where != NULL;
+}
+
+static bool is_below(const char *path, const char *above) {
+    size_t len = strlen(above);
+
+    return !strncmp(path, above, len) && path[len] == '/';
+}
+
+/* A tmpfs on a directory of a disk keeps the disk busy. Parents come before what stands on them. */
+static void want_what_is_below(struct mounted *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; v[i].wanted && k < n; k++)
+            v[k].wanted |= is_below(v[k].where, v[i].where);
 }
 
 /* In mount order. */
@@ -83,6 +95,7 @@ static size_t read_mounts(struct mounted *v) {
     }
     for (char *line, *pos = text.data; (line = next_line(&pos));)
         take_mount(v, &n, line);
+    want_what_is_below(v, n);
     return n;
 }
 
@@ -90,11 +103,10 @@ static size_t unmount_round(struct mounted *v, size_t n) {
     size_t done = 0;
 
     while (n-- > 0) {
-        if (!v[n].where)
+        if (!v[n].wanted)
             continue;
         if (umount2(v[n].where, v[n].lazy ? MNT_DETACH : 0) == 0) {
-            free(v[n].where);
-            v[n].where = NULL;
+            v[n].wanted = false;
             done++;
         } else {
             v[n].why = errno;
@@ -112,13 +124,14 @@ int unmount_main(void) {
     for (int round = 0; round < ROUNDS_MAX && unmount_round(v, n) > 0; round++)
         ;
     for (size_t i = n; i-- > 0;) {
-        if (!v[i].where)
+        if (!v[i].wanted)
             continue;
         log_error("could not unmount %s: %s", v[i].where, strerror(v[i].why));
         if (mount(NULL, v[i].where, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
             log_error("could not make %s read-only: %s", v[i].where, strerror(errno));
-        free(v[i].where);
     }
+    for (size_t i = 0; i < n; i++)
+        free(v[i].where);
     if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0 && errno != EINVAL)
         log_error("could not make / read-only: %s", strerror(errno));
     sync();
