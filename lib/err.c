@@ -16,7 +16,7 @@ static PRINTF_LIKE(3, 0) int format(struct err *e, int code, const char *fmt, va
     return n;
 }
 
-int err_set(struct err *e, int code, const char *fmt, ...) {
+int err_set_raw(struct err *e, int code, const char *fmt, ...) {
     if (!e)
         return code;
     va_list args;
@@ -33,7 +33,7 @@ static void append(struct err *e, size_t at, const char *sep, const char *text) 
     mark_if_cut(e, (int)at + n);
 }
 
-int err_errno(struct err *e, int code, const char *fmt, ...) {
+int err_errno_raw(struct err *e, int code, const char *fmt, ...) {
     if (!e)
         return code;
     va_list args;
@@ -45,7 +45,7 @@ int err_errno(struct err *e, int code, const char *fmt, ...) {
     return code;
 }
 
-int err_wrap(struct err *e, int code, const char *fmt, ...) {
+int err_wrap_raw(struct err *e, int code, const char *fmt, ...) {
     if (!e)
         return code;
     char inner[ERR_MSG_MAX];

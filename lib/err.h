@@ -8,6 +8,8 @@
 #ifndef LIB_ERR_H
 #define LIB_ERR_H
 
+#include <errno.h>
+
 #include "lib/auto.h"
 
 #define ERR_MSG_MAX 768
@@ -17,13 +19,21 @@ struct err {
     char msg[ERR_MSG_MAX];
 };
 
+/* An error is an error, even if its code was not negative by mistake; what checks code statically learns it too. */
+static inline int err_negative(int code) {
+    return code < 0 ? code : -EIO;
+}
+
 /* Sets the message and returns code (which must be negative). A longer message is cut off with "...". */
-int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#define err_set(...) err_negative(err_set_raw(__VA_ARGS__))
+int err_set_raw(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Like err_set(), with ": " and strerror(-code) added. */
-int err_errno(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#define err_errno(...) err_negative(err_errno_raw(__VA_ARGS__))
+int err_errno_raw(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "CONTEXT: " before the message that is there; returns e->code (or `code` if e is NULL). */
-int err_wrap(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#define err_wrap(...) err_negative(err_wrap_raw(__VA_ARGS__))
+int err_wrap_raw(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #endif

@@ -7,8 +7,9 @@ $(BUILD)/obj/rel/libkeelson.a: $(call obj,rel,$(LIB_SRC) $(LIB_SRC_glibc))
 $(BUILD)/obj/san/libkeelson.a: $(call obj,san,$(LIB_SRC) $(LIB_SRC_glibc))
 $(BUILD)/obj/musl/libkeelson.a: $(call obj,musl,$(LIB_SRC))
 $(BUILD)/obj/%/libkeelson.a:
+	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(call obj,musl,$(LIB_SRC)): | $(BUILD)/musl-include
 
 $(foreach t,err buf log loop spawn respawn fdutil,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c)))

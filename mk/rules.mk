@@ -7,6 +7,10 @@
 #   $(eval $(call unit_test,NAME,SOURCES,PKG-CONFIG MODULES[,LINKER FLAGS]))   -> build/test/NAME, added to UNIT_TESTS
 # SOURCES include the test's own file and the files under test; lib's archive is always linked.
 
+# One line a step; `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = @printf '  %-5s %s\n' $(1) $(2)
+
 PROGRAMS :=
 UNIT_TESTS :=
 
@@ -15,30 +19,34 @@ pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(1)))
 
 define variant_rule
 $(BUILD)/obj/$(1)/%.o: %.c
+	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
-	$$(CC_$(1)) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -c -o $$@ $$<
+	$$(Q)$$(CC_$(1)) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -c -o $$@ $$<
 $(BUILD)/obj/$(1)/gen/%.o: $(BUILD)/gen/%.c
+	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
-	$$(CC_$(1)) $$(CPPFLAGS_ALL) -std=gnu17 $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC_$(1)) $$(CPPFLAGS_ALL) -std=gnu17 $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach v,rel san musl,$(eval $(call variant_rule,$(v))))
 
 define program
 PROGRAMS += $(BUILD)/bin/$(1)
 $(BUILD)/bin/$(1): $(call obj,$(2),$(3)) $(BUILD)/obj/$(2)/libkeelson.a
+	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(CC_$(2)) $$(LDFLAGS_$(2)) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(call pkg_libs,$(4))
+	$$(Q)$$(CC_$(2)) $$(LDFLAGS_$(2)) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(call pkg_libs,$(4))
 endef
 
 define unit_test
 UNIT_TESTS += $(BUILD)/test/$(1)
 $(BUILD)/test/$(1): $(call obj,san,$(2)) $(BUILD)/obj/san/libkeelson.a
+	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(CC_san) $$(LDFLAGS_san) $(4) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(call pkg_libs,cmocka $(3))
+	$$(Q)$$(CC_san) $$(LDFLAGS_san) $(4) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(call pkg_libs,cmocka $(3))
 endef
 
 $(BUILD)/musl-include:
 	@mkdir -p $@
-	ln -sfn /usr/include/linux /usr/include/asm-generic $@/
-	ln -sfn $(shell $(CC) -print-multiarch | sed 's,^,/usr/include/,')/asm $@/asm
-	ln -sfn /usr/include/mtd $@/mtd
+	@ln -sfn /usr/include/linux /usr/include/asm-generic $@/
+	@ln -sfn $(shell $(CC) -print-multiarch | sed 's,^,/usr/include/,')/asm $@/asm
+	@ln -sfn /usr/include/mtd $@/mtd

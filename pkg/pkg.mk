@@ -5,9 +5,23 @@ GUEST_PROGRAMS := init svcd rungetty
 DEPS += apt kmod
 
 $(BUILD)/guest/%: $(BUILD)/bin/%
+	$(call say,STRIP,$@)
 	@mkdir -p $(@D)
-	strip -o $@ $<
+	$(Q)strip -o $@ $<
 
-images: $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS)) $(BUILD)/bin/keelson ## make the images of pkg/ in the image cache
-	$(BUILD)/bin/keelson pkg build $(PKG_DIRS)
+# The images are as old as this list of their names. A cache that lost them, or another KEELSON_CACHE, is noticed: the
+# list is compared with the names the cache has. What they are made of: the recipes, our programs, the sources that
+# make images, and Debian's packages as of the last `apt-get update`, which touches apt's folder of lists.
+IMAGES := $(BUILD)/images
+GUEST := $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
+IMAGES_FROM := $(wildcard pkg/*/build.yml /var/lib/apt/lists) $(GUEST) \
+  $(filter-out %_test.c %_test.h,$(wildcard tools/pkg/*.[ch] tools/image/*.[ch]))
+
+$(IMAGES): $(IMAGES_FROM) | $(BUILD)/bin/keelson
+	$(Q)$(BUILD)/bin/keelson pkg build $(PKG_DIRS) > $@.new
+	@cat $@.new && mv $@.new $@
+
+images: $(IMAGES) ## make the images of pkg/ in the image cache
+	@if $(BUILD)/bin/keelson -q pkg show-tag $(PKG_DIRS) 2>/dev/null | cmp -s - $<; then echo "images: all in the cache"; \
+	else rm -f $< && $(MAKE) --no-print-directory $<; fi
 .PHONY: images

@@ -40,12 +40,10 @@ static void client_flush(struct control_client *c) {
         }
         buf_consume(&c->out, (size_t)n);
     }
-    if (c->out.len == 0 && c->closing)
-        client_close(c);
-    else if (c->out.len > 0 && !loop_has(&c->deadline) &&
-             loop_set_timer(c->control->loop, &c->deadline, CONTROL_REQUEST_MS, on_deadline, c) < 0)
-        client_close(c);
-    else if (loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
+    bool over = c->out.len == 0 && c->closing;
+    bool timeless = c->out.len > 0 && !loop_has(&c->deadline) &&
+                    loop_set_timer(c->control->loop, &c->deadline, CONTROL_REQUEST_MS, on_deadline, c) < 0;
+    if (over || timeless || loop_modify_fd(c->control->loop, &c->source, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN) < 0)
         client_close(c);
 }
 

@@ -13,7 +13,7 @@ int spec_load(const char *bundle, char **out, struct err *e) {
     AUTO_FREE char *path = path_join(bundle, "config.json");
     AUTO_FREE char *absolute = NULL;
     json_t *root = NULL;
-    const char *rootfs = NULL;
+    const char *rootfs = "";
 
     if (!path)
         return err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);

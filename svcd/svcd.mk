@@ -4,8 +4,9 @@ SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) $(RUNTIME_CONFIG_SRC)
 SVCD_PKGS := jansson libnghttp2 libprotobuf-c
 
 $(BUILD)/gen/svcd/containerd.pb-c.c: svcd/containerd.proto
+	$(call say,PROTO,$@)
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD)/gen --proto_path=. $<
+	$(Q)protoc-c --c_out=$(BUILD)/gen --proto_path=. $<
 $(BUILD)/gen/svcd/containerd.pb-c.h: $(BUILD)/gen/svcd/containerd.pb-c.c
 $(call obj,rel,$(SVCD_SRC)) $(call obj,san,$(SVCD_SRC)): | $(BUILD)/gen/svcd/containerd.pb-c.h
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs unit test programs and, with --vm, the boot tests; the last line is `N passed, N failed`.
+"""Runs unit test programs and, with --vm, the boot tests (--vm=WORD: those whose name has the word); the last line is `N passed, N failed`.
 
 A unit test program counts each of its tests; one that crashes counts as one failure more. A skipped test is a failure:
 a package that is missing must not look like success.
@@ -35,13 +35,13 @@ def run_unit(program):
     return passed, failed
 
 
-def run_boots():
-    """Returns (passed, failed) of pytest."""
+def run_boots(word):
+    """Returns (passed, failed) of pytest, of all boot tests or of those whose name has the word."""
     report = REPO / "build/vm.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rsxX", f"--junitxml={report}",
-                    str(REPO / "tests/vm")], stdin=subprocess.DEVNULL, check=False)
+                    *(["-k", word] if word else []), str(REPO / "tests/vm")], stdin=subprocess.DEVNULL, check=False)
     if not report.exists():
         return 0, 1
     suite = ElementTree.parse(report).getroot().find("testsuite")
@@ -52,9 +52,8 @@ def run_boots():
 
 def main():
     arguments = sys.argv[1:]
-    results = [run_unit(program) for program in arguments if program != "--vm"]
-    if "--vm" in arguments:
-        results.append(run_boots())
+    results = [run_unit(program) for program in arguments if not program.startswith("--vm")]
+    results += [run_boots(word.partition("=")[2]) for word in arguments if word.startswith("--vm")]
     passed, failed = (sum(r[i] for r in results) for i in (0, 1))
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1

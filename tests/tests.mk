@@ -8,9 +8,9 @@ DEMO := $(BUILD)/demo
 
 unit-tests: $(UNIT_TESTS)
 
-test-quick: deps ## unit tests only, a matter of seconds
-	@$(MAKE) --no-print-directory unit-tests
-	@$(PYTHON) tests/run.py $(UNIT_TESTS)
+test-quick: deps ## unit tests and two boots, a few minutes
+	@$(MAKE) --no-print-directory all unit-tests images
+	@$(PYTHON) tests/run.py $(UNIT_TESTS) --vm=hello
 
 test: deps ## install what is needed, build, run every test, whole boots included
 	@$(MAKE) --no-print-directory all unit-tests images

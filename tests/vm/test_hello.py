@@ -45,16 +45,15 @@ def test_hello_comes_up_and_powers_off(hello):
 
 def test_root_is_not_copied_and_runc_can_pivot(hello):
     vm = hello
-    vm.wait_for(f"{CTR} task ls | grep -q RUNNING")
+    vm.wait_for(f"{CTR} task ls | grep -q '^www .*RUNNING'")
     # A copied root would be a tmpfs of its own; here / is the kernel's rootfs, bound over itself so that pivot_root
     # has a parent to go to.
     mounts = [line.split() for line in vm.run("cat /proc/1/mountinfo").stdout.splitlines()]
     roots = [m for m in mounts if m[4] == "/"]
     assert roots and roots[-1][roots[-1].index("-") + 1] == "rootfs", roots
     assert "ro" in roots[-1][5].split(",")
-    # runc pivots into a bundle of its own, without --no-pivot.
-    name = vm.run(f"{CTR} task ls -q | head -n 1").stdout.strip()
-    pid = vm.run(f"{CTR} task ls | awk '$1 == \"{name}\" {{print $2}}'").stdout.strip()
+    # runc pivots into a bundle of its own, without --no-pivot: nothing of the old root is left inside.
+    pid = vm.run(f"{CTR} task ls | awk '$1 == \"www\" {{print $2}}'").stdout.strip()
     assert vm.run(f"readlink /proc/{pid}/ns/mnt").stdout != vm.run("readlink /proc/1/ns/mnt").stdout
     inside = vm.run(f"cat /proc/{pid}/mountinfo").stdout.splitlines()
     assert not any(line.split()[4].startswith("/containers/services") for line in inside)

@@ -170,7 +170,7 @@ static int open_output(const struct options *o, const char *first, struct output
         return err_errno(e, -ENOMEM, "could not open the output");
     if (!strcmp(o->format, "kernel+initrd"))
         return output_kernel_initrd_new(base, o->compression, out, e);
-    if (strcmp(o->format, "tar"))
+    if (strcmp(o->format, "tar") != 0)
         return err_set(e, -EINVAL, "could not make format \"%s\": only kernel+initrd and tar are known", o->format);
     if (!o->output && asprintf(&tar, "%s.tar", base) < 0)
         return err_errno(e, -ENOMEM, "could not open the output");

@@ -103,7 +103,7 @@ static int add_metadata(const struct file *f, struct err *e) {
     struct file copy = *f;
     AUTO_FREE char *text = NULL;
 
-    if (strcmp(f->config->metadata, "json") && strcmp(f->config->metadata, "yaml"))
+    if (strcmp(f->config->metadata, "json") != 0 && strcmp(f->config->metadata, "yaml") != 0)
         return err_set(e, -EINVAL, "%s: unknown metadata \"%s\"; use \"json\" or \"yaml\"", f->config->place,
                        f->config->metadata);
     int r = make_metadata(f->build->config, &text, e);

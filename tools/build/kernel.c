@@ -69,7 +69,7 @@ static int add_boot_file(struct kernel *k, const char *path, mode_t mode, const 
 static int add_ucode(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
     struct kernel *k = data;
 
-    if (strcmp(entry->path, k->ucode))
+    if (strcmp(entry->path, k->ucode) != 0)
         return 0;
     k->found_ucode = true;
     return add_boot_file(k, "boot/ucode.cpio", entry->mode, entry, content, e);
@@ -91,7 +91,7 @@ static int add_rest(void *data, const struct entry *entry, const struct entry_co
 static const char *name_of(const char *wanted, const char *otherwise) {
     if (!wanted)
         return otherwise;
-    return *wanted && strcmp(wanted, "none") ? wanted : NULL;
+    return *wanted && strcmp(wanted, "none") != 0 ? wanted : NULL;
 }
 
 int add_kernel(const struct build *b, struct err *e) {

@@ -140,7 +140,7 @@ static int resolve(struct tree *t, const char *path, struct node **out, struct e
                 return err_set(e, -ENAMETOOLONG, "a name in \"%.200s\" is too long", path);
             struct node *next = child(t, cur, p, n, e);
             if (!next)
-                return e ? e->code : -ENOMEM;
+                return err_negative(e ? e->code : -ENOMEM);
             if (*rest && next->inode && next->inode->meta.type == ENTRY_SYMLINK) {
                 const char *target = next->inode->meta.link;
                 if (++hops > LINK_HOPS_MAX)
@@ -180,7 +180,7 @@ static void hide_node(struct node *n, size_t layer) {
 static int apply_whiteout(struct tree *t, const char *path, const char *base, size_t layer, struct err *e) {
     char target[ENTRY_PATH_MAX];
     bool opaque = !strcmp(base, WHITEOUT_OPAQUE);
-    struct node *n;
+    struct node *n = NULL;
 
     (void)snprintf(target, sizeof(target), "%.*s%s", (int)(base - path), path, opaque ? "" : base + strlen(WHITEOUT));
     int r = resolve(t, target, &n, e);
@@ -241,7 +241,7 @@ static struct inode *new_inode(struct tree *t, const struct entry *entry, size_t
 /* The inode that the entry stands for: its own, or for a hard link its target's. */
 static int find_inode(struct tree *t, const struct entry *entry, size_t layer, size_t seq, struct inode **out,
                       struct err *e) {
-    struct node *target;
+    struct node *target = NULL;
 
     if (entry->type != ENTRY_HARDLINK) {
         *out = new_inode(t, entry, layer, seq);
@@ -260,8 +260,8 @@ int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t s
                struct inode **inode, struct err *e) {
     const char *slash = strrchr(entry->path, '/');
     const char *base = slash ? slash + 1 : entry->path;
-    struct node *n;
-    struct inode *i;
+    struct node *n = NULL;
+    struct inode *i = NULL;
 
     *node = NULL;
     *inode = NULL;

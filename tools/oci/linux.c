@@ -24,7 +24,7 @@ static json_t *make_namespaces(const struct sources *s) {
         if (!strcmp(want, "host") || !strcmp(want, "root"))
             continue;
         json_t *ns = json_pack("{s:s}", "type", rules[i].type);
-        if (strcmp(want, "new") && !(rules[i].none_is_new && !strcmp(want, "none")))
+        if (strcmp(want, "new") != 0 && !(rules[i].none_is_new && !strcmp(want, "none")))
             (void)json_object_set_new(ns, "path", json_string(want));
         (void)json_array_append_new(list, ns);
     }

@@ -81,7 +81,7 @@ static json_t *make_env(const struct sources *s) {
 static int make_user(const struct sources *s, json_t **out, struct err *e) {
     AUTO_JSON json_t *groups = json_array();
     const json_t *value;
-    uint32_t uid, gid, id;
+    uint32_t uid = 0, gid = 0, id = 0;
     size_t i;
 
     int r = config_user_id(s->config, pick(s, "uid"), &uid, e);

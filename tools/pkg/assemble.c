@@ -13,14 +13,14 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "tools/config/config.h"
 #include "tools/image/blob.h"
 #include "tools/image/content.h"
 #include "tools/image/tar.h"
-#include "tools/pkg/debian.h"
+#include "tools/pkg/tag.h"
 
 #define LABEL_CONFIG "org.mobyproject.config"
 #define LABEL_DEBIAN "org.keelson.debian"
-#define TAG_LEN 40
 
 int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err *e) {
     struct layer_writer *w;
@@ -59,97 +59,28 @@ int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, 
         return err_set(e, -EINVAL, "could not add %s: it is not a regular file", path);
     const struct entry entry = {.type = ENTRY_FILE,
                                 .path = path,
-                                .mode = mode ? mode : (st.st_mode & 0111 ? 0755 : 0644),
+                                .mode = mode != MODE_OF_FILE ? mode : (st.st_mode & 0111 ? 0755 : 0644),
                                 .size = (uint64_t)st.st_size};
     return layer_writer_add(w, &entry, &content, e);
-}
-
-/* --- Debian packages --- */
-
-struct deb_layer {
-    struct assembly *a;
-    const struct deb *deb;
-    struct layer_writer *w;
-};
-
-static int add_deb_entry(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
-    const struct deb_layer *l = data;
-
-    if (!*entry->path || !recipe_takes(l->a->recipe, "debian", entry->path))
-        return 0;
-    return layer_writer_add(l->w, entry, content, e);
-}
-
-/* The control file goes where scanners look for it in images without a package manager. */
-static int fill_deb(struct layer_writer *w, void *data, struct err *e) {
-    struct deb_layer *l = data;
-    AUTO_BUF struct buf control = BUF_INIT;
-    AUTO_FREE char *status = NULL;
-
-    l->w = w;
-    int r = deb_walk(l->deb, add_deb_entry, l, e);
-    if (!r)
-        r = deb_control(l->deb, &control, e);
-    if (r < 0)
-        return r;
-    if (asprintf(&status, "var/lib/dpkg/status.d/%s", l->deb->package) < 0) {
-        status = NULL;
-        return err_errno(e, -ENOMEM, "could not add %s", l->deb->package);
-    }
-    return layer_add_text(w, status, 0644, control.data, control.len, e);
-}
-
-static int add_debs(struct assembly *a, const struct deb *debs, size_t len, struct err *e) {
-    int r = 0;
-
-    for (size_t i = 0; i < len && !r; i++) {
-        struct deb_layer l = {.a = a, .deb = &debs[i]};
-        r = assembly_layer(a, fill_deb, &l, e);
-        if (!r && json_object_set_new(a->versions, debs[i].package, json_string(debs[i].version)) < 0)
-            r = err_errno(e, -ENOMEM, "could not note the version of %s", debs[i].package);
-    }
-    return r;
-}
-
-static int assemble_debian(struct assembly *a, struct err *e) {
-    const json_t *packages = json_object_get(json_object_get(a->recipe->doc, "debian"), "packages");
-    size_t len = json_array_size(packages);
-    AUTO_FREE const char **names = calloc(len + 1, sizeof(*names));
-    AUTO_FREE struct deb *debs = calloc(len + 1, sizeof(*debs));
-
-    if (!names || !debs)
-        return err_errno(e, -ENOMEM, "could not fetch packages");
-    if (len == 0)
-        return 0;
-    for (size_t i = 0; i < len; i++)
-        names[i] = json_string_value(json_array_get(packages, i));
-    int r = debian_fetch(a->deb_dir, names, len, debs, e);
-    if (r < 0)
-        return r;
-    r = add_debs(a, debs, len, e);
-    debs_free(debs, len);
-    return r;
 }
 
 /* --- the recipe's own files --- */
 
 static int clean(const char *raw, char *out, struct err *e) {
-    int r = entry_path_clean(raw, out, ENTRY_PATH_MAX, e);
-
-    return !r && !*out ? err_set(e, -EINVAL, "path \"%s\" is the root", raw) : r;
+    return entry_path_clean(raw, out, ENTRY_PATH_MAX, e);
 }
 
 static int add_copy(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
     char to[ENTRY_PATH_MAX];
     const char *from = json_string_value(json_object_get(item, "from"));
     AUTO_FREE char *path = *from == '/' ? strdup(from) : path_join(a->recipe->dir, from);
-    mode_t mode;
+    mode_t mode = 0;
 
     if (!path)
         return err_errno(e, -ENOMEM, "could not copy %s", from);
     int r = clean(json_string_value(json_object_get(item, "to")), to, e);
     if (!r)
-        r = recipe_mode(item, 0, &mode, e);
+        r = recipe_mode(item, MODE_OF_FILE, &mode, e);
     if (r < 0)
         return r;
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -158,16 +89,15 @@ static int add_copy(const struct assembly *a, struct layer_writer *w, const json
     return layer_add_fd(w, to, mode, fd, e);
 }
 
-static int add_file(struct layer_writer *w, const json_t *item, struct err *e) {
+static int add_file(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
     char path[ENTRY_PATH_MAX];
     const char *link = json_string_value(json_object_get(item, "symlink"));
     const char *text = json_string_value(json_object_get(item, "contents"));
     bool directory = json_is_true(json_object_get(item, "directory"));
     struct entry entry = {.path = path, .type = directory ? ENTRY_DIR : ENTRY_SYMLINK, .link = link};
 
+    (void)a;
     int r = clean(json_string_value(json_object_get(item, "path")), path, e);
-    if (!r && (link != NULL) + (text != NULL) + directory != 1)
-        r = err_set(e, -EINVAL, "file %s needs one of contents, symlink and directory", path);
     if (!r)
         r = recipe_mode(item, directory ? 0755 : link ? 0777 : 0644, &entry.mode, e);
     if (r < 0)
@@ -175,7 +105,7 @@ static int add_file(struct layer_writer *w, const json_t *item, struct err *e) {
     return text ? layer_add_text(w, path, entry.mode, text, strlen(text), e) : layer_writer_add(w, &entry, NULL, e);
 }
 
-static int add_links(struct layer_writer *w, const json_t *item, struct err *e) {
+static int add_links(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
     char path[ENTRY_PATH_MAX];
     const struct entry entry = {
         .type = ENTRY_SYMLINK, .path = path, .link = json_string_value(json_object_get(item, "target")), .mode = 0777};
@@ -183,6 +113,7 @@ static int add_links(struct layer_writer *w, const json_t *item, struct err *e) 
     size_t i;
     int r;
 
+    (void)a;
     json_array_foreach(json_object_get(item, "paths"), i, name) {
         r = clean(json_string_value(name), path, e);
         if (!r)
@@ -194,22 +125,20 @@ static int add_links(struct layer_writer *w, const json_t *item, struct err *e) 
 }
 
 static int fill_own(struct layer_writer *w, void *data, struct err *e) {
+    static const struct {
+        const char *key;
+        int (*add)(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e);
+    } lists[] = {{"copy", add_copy}, {"files", add_file}, {"links", add_links}};
     const struct assembly *a = data;
     const json_t *item;
     size_t i;
-    int r;
 
-    json_array_foreach(json_object_get(a->recipe->doc, "copy"), i, item) {
-        if ((r = add_copy(a, w, item, e)) < 0)
-            return r;
-    }
-    json_array_foreach(json_object_get(a->recipe->doc, "files"), i, item) {
-        if ((r = add_file(w, item, e)) < 0)
-            return r;
-    }
-    json_array_foreach(json_object_get(a->recipe->doc, "links"), i, item) {
-        if ((r = add_links(w, item, e)) < 0)
-            return r;
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+        json_array_foreach(json_object_get(a->recipe->doc, lists[l].key), i, item) {
+            int r = recipe_blame(item, lists[l].add(a, w, item, e), e);
+            if (r < 0)
+                return r;
+        }
     }
     return 0;
 }
@@ -221,7 +150,7 @@ static int set_if(json_t *to, const char *key, json_t *value) {
 }
 
 static json_t *make_labels(const struct assembly *a) {
-    const json_t *config = json_object_get(a->recipe->doc, "config");
+    AUTO_JSON json_t *config = config_copy_plain(json_object_get(a->recipe->doc, "config"));
     AUTO_JSON json_t *labels = json_object();
     AUTO_FREE char *config_text = config ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     AUTO_FREE char *versions = json_dumps(a->versions, JSON_COMPACT | JSON_SORT_KEYS);
@@ -241,34 +170,31 @@ static json_t *make_config(const struct assembly *a) {
     AUTO_JSON json_t *config = labels ? json_pack("{s:o}", "Labels", labels) : NULL;
 
     if (!config || set_if(config, "Cmd", json_object_get(doc, "command")) < 0 ||
+        set_if(config, "Entrypoint", json_object_get(doc, "entrypoint")) < 0 ||
         set_if(config, "Env", json_object_get(doc, "env")) < 0 ||
         set_if(config, "WorkingDir", json_object_get(doc, "workdir")) < 0)
         return NULL;
     return json_pack("{s:O}", "config", config);
 }
 
-/* The hash of what is in the image: its configuration and its layers. */
-static int make_tag(const struct assembly *a, const json_t *config, char *tag, struct err *e) {
-    char digest[DIGEST_MAX];
-    AUTO_FREE char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
-    EVP_MD_CTX *hash = digest_new();
-    bool ok = text && hash && EVP_DigestUpdate(hash, text, strlen(text)) == 1;
+static json_t *list_diff_ids(const struct assembly *a) {
+    AUTO_JSON json_t *ids = json_array();
 
-    for (size_t i = 0; i < a->layers_len && ok; i++)
-        ok = EVP_DigestUpdate(hash, a->layers[i].diff_id, strlen(a->layers[i].diff_id)) == 1;
-    int r = ok ? digest_final(hash, digest, e) : err_errno(e, -ENOMEM, "could not name the image");
-    EVP_MD_CTX_free(hash);
-    if (!r)
-        (void)snprintf(tag, TAG_LEN + 1, "%.*s", TAG_LEN, digest + strlen("sha256:"));
-    return r;
+    for (size_t i = 0; i < a->layers_len; i++)
+        if (json_array_append_new(ids, json_string(a->layers[i].diff_id)) < 0)
+            return NULL;
+    return steal_ptr(&ids);
 }
 
 static int store(const struct assembly *a, const char *arch, char *tag, struct err *e) {
-    char digest[DIGEST_MAX];
+    char digest[DIGEST_MAX]; /* of the index; not needed here */
     AUTO_JSON json_t *config = make_config(a);
+    AUTO_JSON json_t *diff_ids = list_diff_ids(a);
     AUTO_FREE char *tagged = NULL, *latest = NULL;
 
-    int r = config ? make_tag(a, config, tag, e) : err_errno(e, -ENOMEM, "could not make the image's configuration");
+    if (!config || !diff_ids)
+        return err_errno(e, -ENOMEM, "could not make the image's configuration");
+    int r = tag_make(json_object_get(config, "config"), diff_ids, tag, e);
     if (r < 0)
         return r;
     if (asprintf(&tagged, "docker.io/%s/%s:%s", a->recipe->org, a->recipe->image, tag) < 0 ||
@@ -293,10 +219,11 @@ int assemble(const struct recipe *recipe, const char *cache_dir, const char *arc
     a->cache_dir = cache_dir;
     a->deb_dir = deb_dir;
     a->versions = versions;
-    int r = assemble_debian(a, e);
-    if (!r && json_object_get(recipe->doc, "kernel"))
-        r = assemble_kernel(a, e);
+    const json_t *debian = json_object_get(recipe->doc, "debian"), *kernel = json_object_get(recipe->doc, "kernel");
+    int r = debian ? recipe_blame(debian, assemble_debian(a, e), e) : 0;
+    if (!r && kernel)
+        r = recipe_blame(kernel, assemble_kernel(a, e), e);
     if (!r && has_own_files(recipe->doc))
         r = assembly_layer(a, fill_own, a, e);
-    return r < 0 ? r : store(a, arch, tag, e);
+    return r < 0 ? r : recipe_blame(recipe->doc, store(a, arch, tag, e), e);
 }

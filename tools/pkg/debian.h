@@ -10,11 +10,13 @@ struct deb {
     char *package; /* name asked for */
     char *path;    /* of the .deb */
     char *version;
+    char *sha256; /* hexadecimal; of the .deb, as apt's signed lists have it */
 };
 
 /*
- * Downloads the packages that deb_dir does not have yet, in the version that apt would install, for the host's
- * architecture; *debs gets len entries, in the order asked for.
+ * Downloads the packages that deb_dir does not have yet, or only damaged, in the version that apt would install, for
+ * the host's architecture; *debs gets len entries, in the order asked for. Several at once, in several processes, are
+ * safe; one waits while another fetches. The .deb files stay until somebody removes them.
  */
 int debian_fetch(const char *deb_dir, const char *const *packages, size_t len, struct deb *debs, struct err *e);
 void debs_free(struct deb *debs, size_t len);

@@ -6,7 +6,7 @@
 #include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,26 +17,22 @@
 #include "tools/image/tar.h"
 #include "tools/pkg/assemble.h"
 #include "tools/pkg/debian.h"
+#include "tools/pkg/temp.h"
 
 #define DEPMOD "/sbin/depmod"
 #define DEPMOD_TIMEOUT_MS (5 * 60 * 1000)
 #define MODULES_DIR "lib/modules/"
+#define COPYRIGHT "usr/share/doc/*/copyright" /* who passes the kernel on has to pass it on too */
+#define DEPTH_MAX 32                          /* of folders below the temporary one; a kernel has about ten */
 
 struct kernel {
     struct assembly *a;
     const struct deb *deb;
     struct layer_writer *w;
-    char dir[64];      /* temporary: the modules, and tar */
+    const char *dir;   /* temporary: the modules, and tar */
     char release[128]; /* as in lib/modules/RELEASE */
     bool found;
 };
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
 
 static int write_module(const struct kernel *k, const struct entry *entry, const struct entry_content *content,
                         struct err *e) {
@@ -71,6 +67,8 @@ static int add_kernel_entry(void *data, const struct entry *entry, const struct 
         k->found = true;
         return layer_writer_add(k->w, &kernel, content, e);
     }
+    if (!fnmatch(COPYRIGHT, entry->path, 0))
+        return layer_writer_add(k->w, entry, content, e);
     if (strncmp(entry->path, MODULES_DIR, strlen(MODULES_DIR)) != 0 ||
         !recipe_takes(k->a->recipe, "kernel", entry->path))
         return 0;
@@ -94,9 +92,9 @@ static int run_depmod(const struct kernel *k, struct err *e) {
 
 /* --- the tar --- */
 
-static int tar_tree(struct archive *tar, const char *root, const char *path, struct err *e);
+static int tar_tree(struct archive *tar, const char *root, const char *path, unsigned depth, struct err *e);
 
-static int tar_one(struct archive *tar, const char *root, const char *path, struct err *e) {
+static int tar_one(struct archive *tar, const char *root, const char *path, unsigned depth, struct err *e) {
     AUTO_FREE char *full = path_join(root, path);
     struct stat st;
 
@@ -113,17 +111,20 @@ static int tar_one(struct archive *tar, const char *root, const char *path, stru
     int r = tar_write_entry(tar, &entry, &content, e);
     if (r == -EPIPE)
         return err_set(e, -EIO, "could not write kernel.tar: %s", archive_error_string(tar));
-    return r < 0 || !dir ? r : tar_tree(tar, root, path, e);
+    return r < 0 || !dir ? r : tar_tree(tar, root, path, depth + 1, e);
 }
 
-static int tar_tree(struct archive *tar, const char *root, const char *path, struct err *e) {
+static int tar_tree(struct archive *tar, const char *root, const char *path, unsigned depth, struct err *e) {
     AUTO_NAMES struct names names = {0};
     AUTO_FREE char *full = path_join(root, path);
+
+    if (depth > DEPTH_MAX)
+        return err_set(e, -ENAMETOOLONG, "%s has folders more than %d deep", path, DEPTH_MAX);
     int r = full ? list_dir(full, &names, e) : err_errno(e, -ENOMEM, "could not read %s", path);
 
     for (size_t i = 0; i < names.len && !r; i++) {
         AUTO_FREE char *below = path_join(path, names.v[i]);
-        r = below ? tar_one(tar, root, below, e) : err_errno(e, -ENOMEM, "could not read %s", path);
+        r = below ? tar_one(tar, root, below, depth, e) : err_errno(e, -ENOMEM, "could not read %s", path);
     }
     return r;
 }
@@ -136,7 +137,7 @@ static int write_tar(const struct kernel *k, int fd, struct err *e) {
         archive_write_open_fd(tar, fd) != ARCHIVE_OK)
         r = err_errno(e, -ENOMEM, "could not write kernel.tar");
     if (!r)
-        r = tar_one(tar, k->dir, "lib", e);
+        r = tar_one(tar, k->dir, "lib", 0, e);
     if (tar && archive_write_close(tar) != ARCHIVE_OK && !r)
         r = err_set(e, -EIO, "could not write kernel.tar: %s", archive_error_string(tar));
     if (tar)
@@ -165,7 +166,9 @@ static int fill_kernel(struct layer_writer *w, void *data, struct err *e) {
         r = err_set(e, -EINVAL, "package %s has no kernel with modules in it", k->deb->package);
     if (!r)
         r = run_depmod(k, e);
-    return r < 0 ? r : add_tar(k, e);
+    if (!r)
+        r = add_tar(k, e);
+    return r < 0 ? r : layer_add_deb_record(w, k->deb, e);
 }
 
 /* The package that a metapackage such as linux-image-cloud-amd64 stands for; NULL: it is none. */
@@ -183,7 +186,8 @@ static char *real_package(const struct deb *deb, struct err *e) {
 
 static int with_package(struct assembly *a, const char *package, bool may_be_meta, struct err *e) {
     struct deb deb;
-    struct kernel k = {.a = a, .deb = &deb, .dir = "/tmp/keelson-kernel.XXXXXX"};
+    AUTO_TEMP_DIR struct temp_dir dir = {""};
+    struct kernel k = {.a = a, .deb = &deb, .dir = dir.path};
 
     int r = debian_fetch(a->deb_dir, &package, 1, &deb, e);
     if (r < 0)
@@ -193,13 +197,11 @@ static int with_package(struct assembly *a, const char *package, bool may_be_met
         debs_free(&deb, 1);
         return with_package(a, real, false, e);
     }
-    r = mkdtemp(k.dir) ? 0 : err_errno(e, -errno, "could not create a temporary folder");
-    if (!r) {
+    r = temp_dir_make(&dir, NULL, "keelson-kernel.", e);
+    if (!r)
         r = assembly_layer(a, fill_kernel, &k, e);
-        (void)nftw(k.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    }
-    if (!r && json_object_set_new(a->versions, deb.package, json_string(deb.version)) < 0)
-        r = err_errno(e, -ENOMEM, "could not note the kernel's version");
+    if (!r)
+        r = assembly_note_version(a, &deb, e);
     debs_free(&deb, 1);
     return r;
 }

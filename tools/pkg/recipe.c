@@ -39,13 +39,13 @@ static const struct schema_field link_fields[] = {
 static const struct schema link_group = {.kind = VALUE_OBJECT, .fields = link_fields};
 static const struct schema links = {.kind = VALUE_LIST, .item = &link_group};
 
-static const struct schema_field recipe_fields[] = {{"image", &string, true},    {"org", &string, false},
-                                                    {"arches", &strings, false}, {"config", &schema_label, false},
-                                                    {"debian", &debian, false},  {"kernel", &kernel, false},
-                                                    {"copy", &copies, false},    {"files", &files, false},
-                                                    {"links", &links, false},    {"command", &strings, false},
-                                                    {"env", &strings, false},    {"workdir", &string, false},
-                                                    {NULL, NULL, false}};
+static const struct schema_field recipe_fields[] = {{"image", &string, true},        {"org", &string, false},
+                                                    {"arches", &strings, false},     {"config", &schema_label, false},
+                                                    {"debian", &debian, false},      {"kernel", &kernel, false},
+                                                    {"copy", &copies, false},        {"files", &files, false},
+                                                    {"links", &links, false},        {"command", &strings, false},
+                                                    {"entrypoint", &strings, false}, {"env", &strings, false},
+                                                    {"workdir", &string, false},     {NULL, NULL, false}};
 static const struct schema recipe_schema = {.kind = VALUE_OBJECT, .fields = recipe_fields};
 
 int recipe_load(const char *dir, struct recipe *r, struct err *e) {
@@ -59,7 +59,9 @@ int recipe_load(const char *dir, struct recipe *r, struct err *e) {
     }
     int result = read_file(path, RECIPE_MAX, &text, e);
     if (!result)
-        result = yaml_read(path, text.data ? text.data : "", text.len, &recipe_schema, false, &r->doc, e);
+        result = yaml_read(path, text.data ? text.data : "", text.len, &recipe_schema, true, &r->doc, e);
+    if (!result)
+        result = recipe_check(r->doc, e);
     if (!result)
         result = json_get_string(r->doc, "$", "image", true, &r->image, e);
     if (!result)
@@ -109,14 +111,20 @@ bool recipe_takes(const struct recipe *r, const char *section, const char *path)
 
 int recipe_mode(const json_t *item, mode_t def, mode_t *out, struct err *e) {
     const char *text = json_string_value(json_object_get(item, "mode"));
-    char *end;
 
     *out = def;
     if (!text)
         return 0;
-    unsigned long mode = strtoul(text, &end, 8);
-    if (!*text || *end || strlen(text) > 5 || mode > 07777)
+    size_t len = strlen(text);
+    unsigned long mode = strtoul(text, NULL, 8);
+    if (len == 0 || len > 5 || strspn(text, "01234567") != len || mode > 07777)
         return err_set(e, -EINVAL, "mode \"%s\" is not octal, such as \"0755\"", text);
     *out = (mode_t)mode;
     return 0;
+}
+
+int recipe_blame(const json_t *item, int r, struct err *e) {
+    const char *place = json_string_value(json_object_get(item, "@"));
+
+    return r < 0 && place ? err_wrap(e, r, "%s", place) : r;
 }

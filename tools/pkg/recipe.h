@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A package folder's build.yml. `image`, `org`, `arches` and `config` are LinuxKit's; LinuxKit's other keys are for its
- * Dockerfile builds and are refused by name. Ours:
- *
- *   debian:  {packages: [...], exclude: [GLOB, ...], keep: [GLOB, ...]}   Debian packages, unpacked
- *   kernel:  {package: NAME, exclude: [GLOB, ...]}                       `kernel` and `kernel.tar` from a kernel
- * package copy:    [{from: PATH, to: PATH, mode: "0755"}]                      files; from is relative to the folder
- *   files:   [{path: PATH, contents: TEXT, mode: "0644", directory: true, symlink: TARGET}]
- *   links:   [{target: TEXT, paths: [PATH, ...]}]                        many symbolic links to one target
- *   command: [...]   env: [...]   workdir: PATH                          of the image's configuration
+ * Dockerfile builds and are refused by name. Ours: `debian` (packages, unpacked), `kernel` (`kernel` and `kernel.tar`
+ * from a kernel package), `copy`, `files`, `links`, and `command`, `entrypoint`, `env`, `workdir` of the image's
+ * configuration. keelson-pkg(1) has the reference.
  *
  * Globs are fnmatch(3)'s, against the path without a leading slash; `*` matches slashes too. With `keep`, nothing but
  * what matches it is taken; `exclude` then takes away.
@@ -28,15 +23,23 @@ struct recipe {
     const char *image, *org;
 };
 
+/* Reads DIR/build.yml and checks all that can be checked without looking anywhere else. */
 int recipe_load(const char *dir, struct recipe *r, struct err *e);
-void recipe_free(struct recipe *r);
+void recipe_free(struct recipe *r); /* also after a recipe_load() that failed */
+#define AUTO_RECIPE AUTO(recipe_free)
 
 bool recipe_has_arch(const struct recipe *r, const char *arch);
 
 /* True if path passes the `keep` and `exclude` lists of the section ("debian", "kernel"). */
 bool recipe_takes(const struct recipe *r, const char *section, const char *path);
 
-/* Octal text such as "0755"; absent: def. */
+/* The item's `mode`, octal text such as "0755"; absent: def. */
 int recipe_mode(const json_t *item, mode_t def, mode_t *out, struct err *e);
+
+/* Puts where the section or item stands, "FILE:LINE:COLUMN: ", before the error; returns r. */
+int recipe_blame(const json_t *item, int r, struct err *e);
+
+/* What recipe_load() asks about a document that has passed the schema. */
+int recipe_check(const json_t *doc, struct err *e);
 
 #endif

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor on a booted appliance: what dies comes back, what is stopped stays down."""
+import harness
+import pytest
+from test_faults import BASE, CTR
+
+SERVICES = BASE + """services:
+  - name: steady
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "trap 'exit 0' TERM; echo to stdout; echo to stderr >&2; while :; do sleep 1 & wait; done"]
+  - name: crash
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "sleep 1; exit 7"]
+  - name: once
+    image: keelson/busybox:latest
+    command: ["true"]
+onshutdown:
+  - name: bye
+    image: keelson/busybox:latest
+    command: ["echo", "goodbye from onshutdown"]
+"""
+
+
+@pytest.fixture
+def vm(build, boot):
+    machine = boot(build(SERVICES), "--mem", "512")
+    machine.wait_for("service list | grep -q '^steady *running'")
+    return machine
+
+
+def service(vm, name):
+    return next(s for s in vm.json("service list --json") if s["name"] == name)
+
+
+def test_a_crashed_service_comes_back_and_an_ended_one_does_not(vm):
+    vm.wait_console(r"service crash: it exited with status 7; starting it again in \d+ ms")
+    vm.wait_for("""[ "$(service list | awk '$1 == "crash" {print $4}')" -ge 2 ]""")
+    once = service(vm, "once")
+    assert (once["state"], once["restarts"], once["exit_status"]) == ("stopped", 0, 0)
+    steady = service(vm, "steady")
+    vm.run(f"kill -9 {steady['pid']}")
+    vm.wait_for(f"service list | grep '^steady *running' | grep -vqw {steady['pid']}")
+    # Its two outputs are kept apart.
+    assert vm.run("sort -u /var/log/steady.out.log").stdout == "to stdout\n"
+    assert vm.run("sort -u /var/log/steady.log").stdout == "to stderr\n"
+    assert vm.poweroff() == 0
+    assert "goodbye from onshutdown" in vm.console
+
+
+def test_stop_start_and_restart(vm):
+    before = service(vm, "steady")
+    vm.run("service stop steady")
+    assert service(vm, "steady")["state"] == "stopped"
+    assert "steady" not in vm.run(f"{CTR} task ls -q").stdout.split()
+    vm.run("service start steady")
+    started = service(vm, "steady")
+    assert started["state"] == "running" and started["pid"] != before["pid"]
+    vm.run("service restart steady")
+    assert service(vm, "steady")["state"] == "running"
+    assert service(vm, "steady")["pid"] != started["pid"]
+    failed = vm.run("service start nosuch", check=False)
+    assert failed.status == 1 and 'no service "nosuch"' in failed.stderr
+    assert vm.poweroff() == 0
+
+
+def test_services_outlive_containerd_and_svcd(vm):
+    pid = service(vm, "steady")["pid"]
+    for daemon in ("containerd", "svcd"):
+        old = vm.run(f"pidof /usr/bin/{daemon}").stdout.strip()
+        vm.run(f"kill -9 {old}")
+        vm.wait_for(f"new=$(pidof /usr/bin/{daemon}) && [ \"$new\" != {old} ]")
+        vm.wait_for(f"service list | grep '^steady *running' | grep -qw {pid}")
+        assert vm.run(f"{CTR} task ls | grep -w {pid}").stdout.split()[2] == "RUNNING"
+    # And it is still watched over.
+    vm.run(f"kill -9 {pid}")
+    vm.wait_for(f"service list | grep '^steady *running' | grep -vqw {pid}")
+    assert vm.poweroff() == 0
+
+
+@pytest.mark.parametrize("command", ["reboot", "halt"])
+def test_reboot_and_halt_do_what_they_say(vm, command):
+    vm.run(f"(sleep 0.2; /sbin/{command}) >/dev/null 2>&1 &")
+    if command == "reboot":
+        assert vm.wait_end() == 0  # with --no-reboot
+        assert "reboot: Restarting system" in vm.console
+    else:
+        vm.wait_console("reboot: System halted")

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Asking apt-get, the one of PATH. Its own words go to stderr. Bounds: APT_PACKAGES_MAX packages at once, ten minutes.
+ */
+#ifndef TOOLS_PKG_APT_H
+#define TOOLS_PKG_APT_H
+
+#include "tools/pkg/debian.h"
+
+#define APT_PACKAGES_MAX 256
+
+/* Which files apt would download for the packages: fills debs, in the order asked for, with paths in deb_dir. */
+int apt_list(const char *deb_dir, const char *const *packages, size_t len, struct deb *debs, struct err *e);
+
+/* Downloads the packages into dir. */
+int apt_download(const char *dir, const char *const *packages, size_t len, struct err *e);
+
+#endif
