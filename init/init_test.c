@@ -27,7 +27,7 @@ static int fake_reboot(int action) {
 
 #define kill fake_kill
 #define reboot fake_reboot
-#include "init/init.c"
+#include "init/init.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 #undef kill
 #undef reboot
 
