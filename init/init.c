@@ -185,15 +185,21 @@ static bool signal_all(struct init *in, int sig) {
     return children_left();
 }
 
+/*
+ * In a child: the kernel ends the caller of reboot(2) when the machine does not go off, and without PID 1 it panics,
+ * which may start the machine again.
+ */
 static bool enter_end(struct init *in) {
-    if (!in->container) {
-        if (in->action != (int)RB_AUTOBOOT)
-            watchdog_disarm(&in->watchdog);
-        (void)reboot(in->action);
-        log_error("could not end: %s; it is safe to switch off", strerror(errno));
+    if (in->container) {
+        loop_stop(&in->loop);
         return true;
     }
-    loop_stop(&in->loop);
+    if (in->action != (int)RB_AUTOBOOT)
+        watchdog_disarm(&in->watchdog);
+    if (!start_worker(in, power_worker(in->action))) {
+        (void)reboot(in->action);
+        log_error("could not end: %s; it is safe to switch off", strerror(errno));
+    }
     return true;
 }
 
@@ -275,6 +281,8 @@ static void worker_reaped(struct init *in) {
     powerbuttons_scan(&in->buttons);
     if (in->machine.state == STATE_DEVICES || in->machine.state == STATE_UNMOUNT)
         machine_event(&in->machine, EVENT_DONE);
+    else if (in->machine.state == STATE_END)
+        log_error("the machine did not end; it is safe to switch off");
     if (in->plug_again) {
         in->plug_again = false;
         plug(in);

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "lib/spawn.h"
+
 static int signalled[64]; /* what went to all processes */
 static size_t signalled_len;
 
@@ -21,13 +23,26 @@ static int fake_kill(pid_t pid, int sig) {
 }
 
 static int fake_reboot(int action) {
-    fail_msg("reboot(%d) in a container", action);
+    fail_msg("PID 1 itself called reboot(%d): should that return, the kernel panics", action);
     return -1;
 }
 
+/* Workers: the program that they are runs as /proc/self/exe. */
+static char worker_started[32];
+
+static int fake_spawn(const struct spawn *s, pid_t *pid, int *pidfd, struct err *e) {
+    (void)pidfd;
+    (void)e;
+    (void)snprintf(worker_started, sizeof(worker_started), "%s", s->argv[0]);
+    *pid = INT32_MAX;
+    return 0;
+}
+
+#define spawn(s, pid, pidfd, e) fake_spawn(s, pid, pidfd, e)
 #define kill fake_kill
 #define reboot fake_reboot
-#include "init/init.c"
+#include "init/init.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
+#undef spawn
 #undef kill
 #undef reboot
 
@@ -99,6 +114,19 @@ static void every_signal_leads_to_its_end(void **state) {
         assert_int_equal(signalled_len, 1);
         assert_int_equal(signalled[0], SIGTERM);
     }
+}
+
+static void the_machine_is_ended_by_a_worker(void **state) {
+    (void)state;
+    in.container = false;
+    ask(SIGUSR2);
+    assert_int_equal(in.machine.state, STATE_UNMOUNT);
+    assert_string_equal(worker_started, WORKER_UNMOUNT);
+    reaped(&in, INT32_MAX, 0);
+    assert_int_equal(in.machine.state, STATE_END);
+    assert_string_equal(worker_started, "init-poweroff");
+    reaped(&in, INT32_MAX, 1 << 8); /* it came back: the machine is still there, and so is PID 1 */
+    assert_int_equal(in.machine.state, STATE_END);
 }
 
 static void the_first_signal_decides(void **state) {
@@ -175,8 +203,11 @@ static int remove_dir(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(every_signal_leads_to_its_end),         T(the_first_signal_decides),
-        T(the_services_are_waited_for),           T(a_late_hook_does_not_end_the_stop_of_the_services),
+        T(every_signal_leads_to_its_end),
+        T(the_machine_is_ended_by_a_worker),
+        T(the_first_signal_decides),
+        T(the_services_are_waited_for),
+        T(a_late_hook_does_not_end_the_stop_of_the_services),
         T(a_failed_step_is_followed_by_the_next),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

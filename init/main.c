@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PID 1, and by other names what belongs to it: poweroff, reboot, halt, rc.shutdown, modprobe, and two workers.
+ * PID 1, and by other names what belongs to it: poweroff, reboot, halt, rc.shutdown, modprobe, and its workers.
  *
  * Signals: SIGUSR1 halt, SIGUSR2 power off, SIGTERM and SIGINT (ctrl-alt-del) reboot, SIGCHLD; all others stay
  * blocked. Descriptors: 0-2 /dev/console, an epoll, a signalfd, a netlink socket for uevents, at most four timers.
@@ -30,6 +30,8 @@ int main(int argc, char **argv) {
         return coldplug_main();
     if (!strcmp(name, WORKER_UNMOUNT))
         return unmount_main();
+    if (power_is_worker(name))
+        return power_worker_main(name);
     if (getpid() != 1) {
         log_init("init", LOG_LEVEL_NOTICE);
         log_error("could not start: this is not PID 1; to shut down, use poweroff, reboot or halt");

@@ -14,11 +14,12 @@ static const struct {
     const char *word;
     int sig;
     int action;
+    const char *worker;
 } powers[] = {
-    {"halt", SIGUSR1, (int)RB_HALT_SYSTEM},
-    {"poweroff", SIGUSR2, RB_POWER_OFF},
-    {"reboot", SIGTERM, RB_AUTOBOOT},
-    {"reboot", SIGINT, RB_AUTOBOOT},
+    {"halt", SIGUSR1, (int)RB_HALT_SYSTEM, "init-halt"},
+    {"poweroff", SIGUSR2, RB_POWER_OFF, "init-poweroff"},
+    {"reboot", SIGTERM, RB_AUTOBOOT, "init-reboot"},
+    {"reboot", SIGINT, RB_AUTOBOOT, "init-reboot"},
 };
 
 int power_signal(const char *word) {
@@ -33,6 +34,31 @@ int power_action(int sig) {
         if (powers[i].sig == sig)
             return powers[i].action;
     return 0;
+}
+
+const char *power_worker(int action) {
+    for (size_t i = 0; i < ARRAY_SIZE(powers); i++)
+        if (powers[i].action == action)
+            return powers[i].worker;
+    return powers[0].worker; /* there is no other action */
+}
+
+static int worker_action(const char *name) {
+    for (size_t i = 0; i < ARRAY_SIZE(powers); i++)
+        if (!strcmp(powers[i].worker, name))
+            return powers[i].action;
+    return 0;
+}
+
+bool power_is_worker(const char *name) {
+    return worker_action(name) != 0;
+}
+
+int power_worker_main(const char *name) {
+    log_init("init", LOG_LEVEL_NOTICE);
+    (void)reboot(worker_action(name));
+    log_error("could not end the machine: %s", strerror(errno));
+    return 1;
 }
 
 int power_main(const char *name, int argc, char **argv) {

@@ -31,6 +31,17 @@ static void every_word_asks_for_itself(void **state) {
     assert_int_equal(power_signal("restart"), 0);
 }
 
+static void every_action_has_its_worker(void **state) {
+    (void)state;
+    assert_string_equal(power_worker((int)RB_HALT_SYSTEM), "init-halt");
+    assert_string_equal(power_worker(RB_POWER_OFF), "init-poweroff");
+    assert_string_equal(power_worker(RB_AUTOBOOT), "init-reboot");
+    for (const int *action = (const int[]){(int)RB_HALT_SYSTEM, RB_POWER_OFF, RB_AUTOBOOT, 0}; *action; action++)
+        assert_true(power_is_worker(power_worker(*action)));
+    assert_false(power_is_worker("init"));
+    assert_false(power_is_worker("poweroff"));
+}
+
 static void only_added_devices_with_an_alias_count(void **state) {
     static const char add[] = "add@/devices/x\0ACTION=add\0MODALIAS=virtio:d1v2\0SEQNUM=5";
     static const char bare[] = "add@/devices/x\0ACTION=add\0SEQNUM=5";
@@ -47,6 +58,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_are_busyboxs),
         cmocka_unit_test(every_word_asks_for_itself),
+        cmocka_unit_test(every_action_has_its_worker),
         cmocka_unit_test(only_added_devices_with_an_alias_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "svcd/acts.c"
+#include "svcd/acts.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 
 static struct loop loop;
 static struct grpc *connection;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "svcd/containerd.c"
+#include "svcd/containerd.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 
 static struct loop loop;
 static struct containerd c;
