@@ -107,11 +107,12 @@ static void answer_all_settled(struct control_client *c) {
 
 static void check_wait(struct control_client *c) {
     const struct service *s = c->service;
+    bool stopped = s && s->life == LIFE_DOWN && !s->wanted;
 
     if (c->wait == WAIT_ALL_SETTLED)
         answer_all_settled(c);
     else if (c->wait == WAIT_RUNNING && (s->life == LIFE_RUNNING || s->life == LIFE_BACKOFF || s->life == LIFE_DOWN))
-        answer(c, describe(s), s->failed ? s->error : NULL);
+        answer(c, describe(s), s->failed ? s->error : stopped ? "it was told to stop meanwhile" : NULL);
     else if (c->wait == WAIT_DOWN &&
              (s->life == LIFE_DOWN || s->wanted)) /* wanted: it was down, and up it goes again */
         answer(c, describe(s), NULL);
