@@ -42,6 +42,29 @@ static void add_console(struct cmdline *c, const char *value) {
     c->last_console = (size_t)(found - c->consoles);
 }
 
+static void add_blacklist(struct cmdline *c, const char *names) {
+    size_t used = strlen(c->blacklist);
+    size_t len = strlen(names);
+
+    if (used + len + 2 > sizeof(c->blacklist)) {
+        c->dropped++;
+        return;
+    }
+    if (used)
+        c->blacklist[used++] = ',';
+    memcpy(c->blacklist + used, names, len + 1);
+}
+
+static void set_watchdog(struct cmdline *c, const char *value) {
+    uint64_t seconds;
+
+    c->watchdog_s = 0;
+    if (parse_u64(value, CMDLINE_WATCHDOG_MAX, &seconds) < 0)
+        c->dropped++;
+    else
+        c->watchdog_s = (unsigned)seconds;
+}
+
 static void take(struct cmdline *c, const char *key, const char *value) {
     if (!strcmp(key, "console"))
         add_console(c, value);
@@ -51,6 +74,12 @@ static void take(struct cmdline *c, const char *key, const char *value) {
         c->runc_debug = !strcmp(value, "1");
     else if (!strcmp(key, "linuxkit.runc_console"))
         c->runc_console = !strcmp(value, "1");
+    else if (!strcmp(key, "keelson.rescue"))
+        c->rescue = !strcmp(value, "1");
+    else if (!strcmp(key, "keelson.watchdog"))
+        set_watchdog(c, value);
+    else if (!strcmp(key, "modprobe.blacklist"))
+        add_blacklist(c, value);
 }
 
 /* Ends the word that starts at *pos and moves *pos behind it; NULL at the end. Quotes protect white space. */

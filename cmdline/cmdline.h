@@ -12,6 +12,8 @@
 
 #define CMDLINE_MAX 4096
 #define CMDLINE_CONSOLES_MAX 16
+#define CMDLINE_BLACKLIST_MAX 512
+#define CMDLINE_WATCHDOG_MAX 3600 /* seconds */
 
 struct cmdline_console {
     char name[32];    /* "ttyS0" */
@@ -21,10 +23,13 @@ struct cmdline_console {
 struct cmdline {
     struct cmdline_console consoles[CMDLINE_CONSOLES_MAX]; /* in order; of one name, its last options; none twice */
     size_t consoles_len;
-    size_t last_console; /* index of the last console= word: the kernel's /dev/console */
-    bool cgroup_v1;      /* linuxkit.unified_cgroup_hierarchy=0 */
-    bool runc_debug;     /* linuxkit.runc_debug=1 */
-    bool runc_console;   /* linuxkit.runc_console=1 */
+    size_t last_console;                   /* index of the last console= word: the kernel's /dev/console */
+    bool cgroup_v1;                        /* linuxkit.unified_cgroup_hierarchy=0 */
+    bool runc_debug;                       /* linuxkit.runc_debug=1 */
+    bool runc_console;                     /* linuxkit.runc_console=1 */
+    bool rescue;                           /* keelson.rescue=1 */
+    unsigned watchdog_s;                   /* keelson.watchdog=SECONDS; 0: not asked for */
+    char blacklist[CMDLINE_BLACKLIST_MAX]; /* modprobe.blacklist=, all of them: "a,b,c" */
     unsigned dropped;
 };
 

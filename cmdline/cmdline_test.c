@@ -83,6 +83,20 @@ static void too_much_is_counted(void **state) {
     assert_int_equal(c.consoles_len, 0);
 }
 
+static void keelsons_own_words_are_read(void **state) {
+    (void)state;
+    parse("keelson.rescue=1 keelson.watchdog=30 modprobe.blacklist=a,b quiet modprobe.blacklist=c");
+    assert_true(c.rescue);
+    assert_int_equal(c.watchdog_s, 30);
+    assert_string_equal(c.blacklist, "a,b,c");
+    parse("keelson.watchdog=soon keelson.rescue=yes");
+    assert_false(c.rescue);
+    assert_int_equal(c.watchdog_s, 0);
+    assert_int_equal(c.dropped, 1);
+    parse("keelson.watchdog=4000");
+    assert_int_equal(c.watchdog_s, 0);
+}
+
 static void odd_bytes_are_survived(void **state) {
     (void)state;
     parse("\"\" = \"=\" \"console= console=\"tty3");
@@ -100,6 +114,7 @@ int main(void) {
         cmocka_unit_test(quotes_protect_white_space),
         cmocka_unit_test(what_follows_two_dashes_is_inits),
         cmocka_unit_test(too_much_is_counted),
+        cmocka_unit_test(keelsons_own_words_are_read),
         cmocka_unit_test(odd_bytes_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

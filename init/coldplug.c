@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cmdline/cmdline.h"
 #include "init/modules.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
@@ -113,6 +114,7 @@ static void walk(int parent, const char *name, unsigned depth, struct seen *seen
 int coldplug_main(void) {
     struct modules m;
     struct seen seen = {0};
+    struct cmdline cmdline;
     struct err e = {0};
 
     log_init("init", LOG_LEVEL_NOTICE);
@@ -122,6 +124,9 @@ int coldplug_main(void) {
             log_error("%s", e.msg);
         return r == -ENOENT ? 0 : 1;
     }
+    (void)cmdline_read(&cmdline, NULL);
+    modules_blacklist(&m, cmdline.blacklist);
+    modules_blacklist_files(&m, "");
     for (int round = 0; round < ROUNDS_MAX; round++) {
         seen.added = 0;
         walk(AT_FDCWD, "/sys/devices", 0, &seen, &m);

@@ -3,6 +3,7 @@
 #include "init/init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,17 @@
 #include <sys/wait.h>
 
 #include "cmdline/cmdline.h"
+#include "init/console.h"
+#include "init/holders.h"
 #include "init/hotplug.h"
 #include "init/machine.h"
 #include "init/mounts.h"
 #include "init/power.h"
+#include "init/powerbutton.h"
 #include "init/setup.h"
 #include "init/steps.h"
+#include "init/watchdog.h"
+#include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/respawn.h"
@@ -33,6 +39,9 @@ struct init {
     struct hotplug hotplug;
     struct respawn memlogd, svcd;
     struct steps steps;
+    struct powerbuttons buttons;
+    struct watchdog watchdog;
+    pid_t rescue; /* shell on the console */
     pid_t worker; /* cold plug or unmount */
     bool plug_again;
     uint64_t devices_start_ns;
@@ -104,24 +113,62 @@ static void setup(struct init *in) {
     setup_hostname();
     setup_resolv_conf();
     setup_issue(&in->cmdline);
+    if (in->cmdline.watchdog_s && !in->container)
+        watchdog_start(&in->watchdog, &in->loop, in->cmdline.watchdog_s);
     stamp("setup", start, true, "");
+}
+
+/* A shell on the console, as an image with busybox has it. */
+static bool start_rescue(struct init *in) {
+    struct err e = {0};
+    struct spawn s = SPAWN_INIT;
+
+    AUTO_CLOSE int console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    s.argv = (const char *const[]){"/bin/sh", "-l", NULL};
+    s.stdin_fd = s.stdout_fd = s.stderr_fd = console;
+    s.setsid = s.ctty = true;
+    if (spawn(&s, &in->rescue, NULL, &e) == 0)
+        return true;
+    in->rescue = 0;
+    log_error("could not start the rescue shell: %s", e.msg);
+    return false;
+}
+
+static bool enter_rescue(struct init *in) {
+    if (in->devices_start_ns)
+        stamp("devices", in->devices_start_ns, true, "");
+    setup(in);
+    if (!in->cmdline.rescue)
+        return false;
+    log_notice("rescue shell, as keelson.rescue=1 asks for; the boot goes on when it ends");
+    return start_rescue(in);
 }
 
 static bool enter_initd(struct init *in) {
     static const char *const memlogd[] = {"/usr/bin/memlogd", NULL};
     static const char *const svcd[] = {"/usr/bin/svcd", NULL};
 
-    if (in->devices_start_ns)
-        stamp("devices", in->devices_start_ns, true, "");
-    setup(in);
     respawn_start(&in->memlogd, &in->loop, memlogd);
     respawn_start(&in->svcd, &in->loop, svcd);
     return steps_begin(&in->steps, "/etc/init.d", "init.d");
 }
 
+static bool enter_running(struct init *in) {
+    if (in->steps.started == 0 && !in->svcd.wanted && !in->container) {
+        log_error("there is nothing in /etc/init.d, and no /usr/bin/svcd: nothing was started");
+        (void)start_rescue(in);
+    }
+    return true;
+}
+
 static bool enter_hooks(struct init *in) {
     steps_abandon(&in->steps);
     return steps_begin(&in->steps, "/etc/shutdown.d", "shutdown.d");
+}
+
+static bool enter_services(struct init *in) {
+    steps_abandon(&in->steps); /* a hook that took too long */
+    return respawn_stop(&in->svcd, SIGTERM);
 }
 
 static bool children_left(void) {
@@ -147,6 +194,8 @@ static bool enter_end(struct init *in) {
         loop_stop(&in->loop);
         return true;
     }
+    if (in->action != (int)RB_AUTOBOOT)
+        watchdog_disarm(&in->watchdog);
     if (!start_worker(in, power_worker(in->action))) {
         (void)reboot(in->action);
         log_error("could not end: %s; it is safe to switch off", strerror(errno));
@@ -160,13 +209,17 @@ static bool enter(void *sys, enum state s) {
     switch (s) {
     case STATE_DEVICES:
         return enter_devices(in);
+    case STATE_RESCUE:
+        return enter_rescue(in);
     case STATE_INITD:
         return enter_initd(in);
+    case STATE_RUNNING:
+        return enter_running(in);
     case STATE_HOOKS:
         return enter_hooks(in);
     case STATE_SERVICES:
         steps_abandon(&in->steps); /* a hook that was too slow: its end is not that of the services */
-        return respawn_stop(&in->svcd, SIGTERM);
+        return enter_services(in);
     case STATE_TERM:
         return signal_all(in, SIGTERM);
     case STATE_KILL:
@@ -176,18 +229,34 @@ static bool enter(void *sys, enum state s) {
     case STATE_END:
         return enter_end(in);
     case STATE_START:
-    case STATE_RUNNING:
     case STATES:
         break;
     }
     return true;
 }
 
+/* The worker goes by the name of the module that it loads. */
+static const char *worker_name(const struct init *in) {
+    static char name[32];
+    char path[48];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", in->worker);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read_full(fd, name, sizeof(name) - 1);
+    name[n < 0 ? 0 : n] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+    return *name ? name : NULL;
+}
+
 static void late(void *sys, enum state s) {
     struct init *in = sys;
     const char *step = steps_current(&in->steps);
 
+    if (s == STATE_DEVICES)
+        step = worker_name(in);
     log_error("%s took too long%s%s: going on", machine_state_name(s), step ? ", in " : "", step ? step : "");
+    if (s == STATE_TERM || s == STATE_KILL)
+        holders_report();
 }
 
 static void on_deadline(struct loop_source *s, void *data) {
@@ -209,6 +278,7 @@ static void set_deadline(void *sys, unsigned ms) {
 
 static void worker_reaped(struct init *in) {
     in->worker = 0;
+    powerbuttons_scan(&in->buttons);
     if (in->machine.state == STATE_DEVICES || in->machine.state == STATE_UNMOUNT)
         machine_event(&in->machine, EVENT_DONE);
     else if (in->machine.state == STATE_END)
@@ -224,8 +294,12 @@ static void reaped(struct init *in, pid_t pid, int status) {
 
     if (pid == in->worker)
         worker_reaped(in);
-    else if (steps_reaped(&in->steps, pid, status, &ended)) {
-        if (ended)
+    else if (pid == in->rescue) {
+        in->rescue = 0;
+        if (in->machine.state == STATE_RESCUE)
+            machine_event(&in->machine, EVENT_DONE);
+    } else if (steps_reaped(&in->steps, pid, status, &ended)) {
+        if (ended && (in->machine.state == STATE_INITD || in->machine.state == STATE_HOOKS))
             machine_event(&in->machine, EVENT_DONE);
     } else if (respawn_reaped(&in->svcd, pid, status)) {
         if (in->machine.state == STATE_SERVICES)
@@ -242,8 +316,11 @@ static void reap_all(struct init *in) {
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         reaped(in, pid, status);
     bool waits_for_all = in->machine.state == STATE_TERM || in->machine.state == STATE_KILL;
-    if (pid < 0 && errno == ECHILD && waits_for_all)
+    bool none_left = pid < 0 && errno == ECHILD;
+    if (none_left && waits_for_all)
         machine_event(&in->machine, EVENT_DONE);
+    else if (none_left && in->container && in->machine.state == STATE_RUNNING)
+        machine_event(&in->machine, EVENT_SHUTDOWN); /* all that was started has ended: so does the container */
 }
 
 static void on_signal(struct loop_source *s, const struct signalfd_siginfo *info, void *data) {
@@ -261,6 +338,16 @@ static void on_signal(struct loop_source *s, const struct signalfd_siginfo *info
     machine_event(&in->machine, EVENT_SHUTDOWN);
 }
 
+static void on_power_button(void *data) {
+    struct init *in = data;
+
+    if (machine_stopping(&in->machine))
+        return;
+    log_notice("power button pressed");
+    in->action = (int)RB_POWER_OFF;
+    machine_event(&in->machine, EVENT_SHUTDOWN);
+}
+
 static int start_loop(struct init *in) {
     sigset_t set;
 
@@ -268,6 +355,7 @@ static int start_loop(struct init *in) {
     for (const int *sig = (const int[]){SIGCHLD, SIGUSR1, SIGUSR2, SIGTERM, SIGINT, 0}; *sig; sig++)
         sigaddset(&set, *sig);
     int r = loop_init(&in->loop);
+    powerbuttons_init(&in->buttons, &in->loop, on_power_button, in);
     return r < 0 ? r : loop_add_signals(&in->loop, &in->signals, &set, on_signal, in);
 }
 
@@ -289,6 +377,7 @@ static void prepare_root(struct init *in) {
     for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
         (void)timeline_append(TIMELINE_PATH, &stages[i]);
     setup_console();
+    console_open(&in->cmdline);
 }
 
 int init_main(void) {

@@ -38,11 +38,17 @@ static const struct machine_ops ops = {fake_enter, fake_deadline, fake_late};
 
 /* Where every state leads with every event. "" = it stays. */
 static const char *const expected[STATES][EVENTS] = {
-    [STATE_START] = {"devices", "", "", ""},           [STATE_DEVICES] = {"", "init.d", "init.d", "shutdown.d"},
-    [STATE_INITD] = {"", "running", "", "shutdown.d"}, [STATE_RUNNING] = {"", "", "", "shutdown.d"},
-    [STATE_HOOKS] = {"", "services", "services", ""},  [STATE_SERVICES] = {"", "terminate", "terminate", ""},
-    [STATE_TERM] = {"", "unmount", "kill", ""},        [STATE_KILL] = {"", "unmount", "unmount", ""},
-    [STATE_UNMOUNT] = {"", "end", "end", ""},          [STATE_END] = {"", "", "", ""},
+    [STATE_START] = {"devices", "", "", ""},
+    [STATE_DEVICES] = {"", "rescue", "rescue", "shutdown.d"},
+    [STATE_RESCUE] = {"", "init.d", "", "shutdown.d"},
+    [STATE_INITD] = {"", "running", "", "shutdown.d"},
+    [STATE_RUNNING] = {"", "", "", "shutdown.d"},
+    [STATE_HOOKS] = {"", "services", "services", ""},
+    [STATE_SERVICES] = {"", "terminate", "terminate", ""},
+    [STATE_TERM] = {"", "unmount", "kill", ""},
+    [STATE_KILL] = {"", "unmount", "unmount", ""},
+    [STATE_UNMOUNT] = {"", "end", "end", ""},
+    [STATE_END] = {"", "", "", ""},
 };
 
 static void every_state_with_every_event(void **state) {
@@ -61,11 +67,11 @@ static void every_state_with_every_event(void **state) {
 }
 
 static void an_empty_system_runs_through_without_waiting(void **state) {
-    struct fake f = {.nothing_in = 1u << STATE_DEVICES | 1u << STATE_INITD};
+    struct fake f = {.nothing_in = 1u << STATE_DEVICES | 1u << STATE_RESCUE | 1u << STATE_INITD};
     struct machine m = {STATE_START, &ops, &f};
     (void)state;
     machine_event(&m, EVENT_BEGIN);
-    assert_string_equal(f.entered, "devices init.d running ");
+    assert_string_equal(f.entered, "devices rescue init.d running ");
     f.nothing_in = ~0u;
     f.entered[0] = '\0';
     machine_event(&m, EVENT_SHUTDOWN);

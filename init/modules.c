@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -13,7 +14,7 @@
 #include "lib/log.h"
 
 #define MODULES_FILE_MAX ((size_t)16 << 20)
-#define MODULE_NAME_MAX 128
+#define MODULES_CONF_MAX ((size_t)1 << 20)
 #define MODULE_INIT_COMPRESSED 4
 
 static int read_list(const struct modules *m, const char *name, struct buf *out, struct err *e) {
@@ -42,6 +43,7 @@ int modules_open(struct modules *m, const char *root, struct err *e) {
 }
 
 void modules_close(struct modules *m) {
+    buf_free(&m->blacklist);
     buf_free(&m->aliases);
     buf_free(&m->deps);
 }
@@ -79,6 +81,9 @@ int module_load(const char *path, void *data) {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
+    /* A driver that hangs is found by the name of the process that loads it. */
+    const char *slash = strrchr(path, '/');
+    (void)prctl(PR_SET_NAME, slash ? slash + 1 : path);
     if (syscall(SYS_finit_module, fd, "", flags) < 0 && errno != EEXIST)
         return -errno;
     return 0;
@@ -161,6 +166,56 @@ static bool parse_alias(const char *line, size_t len, const char **pattern, size
     return true;
 }
 
+static bool blacklisted(const struct modules *m, const char *name, size_t len) {
+    const char *line = m->blacklist.data ? m->blacklist.data : "";
+
+    for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        if (same_name(line, strcspn(line, "\n"), name, len))
+            return true;
+    return false;
+}
+
+void modules_blacklist(struct modules *m, const char *names) {
+    static const char separators[] = ", \t\n";
+
+    for (const char *p = names + strspn(names, separators); *p; p += strspn(p, separators)) {
+        size_t len = strcspn(p, separators);
+        if (buf_append(&m->blacklist, p, len) < 0 || buf_puts(&m->blacklist, "\n") < 0)
+            log_error("could not blacklist %.*s: out of memory", (int)len, p);
+        p += len;
+    }
+}
+
+static void blacklist_file(struct modules *m, const char *path) {
+    static const char word[] = "blacklist ";
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct err e = {0};
+
+    if (read_file(path, MODULES_CONF_MAX, &text, &e) < 0) {
+        log_warning("%s", e.msg);
+        return;
+    }
+    for (char *line, *pos = text.data; (line = next_line(&pos));)
+        if (!strncmp(line, word, sizeof(word) - 1))
+            modules_blacklist(m, line + sizeof(word) - 1);
+}
+
+void modules_blacklist_files(struct modules *m, const char *root) {
+    AUTO_NAMES struct names names = {0};
+    char dir[192], path[512];
+
+    (void)snprintf(dir, sizeof(dir), "%s/etc/modprobe.d", root);
+    if (list_dir(dir, &names, NULL) < 0)
+        return; /* none */
+    for (size_t i = 0; i < names.len; i++) {
+        size_t len = strlen(names.v[i]);
+        if (len < 5 || strcmp(names.v[i] + len - 5, ".conf") != 0)
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%.255s", dir, names.v[i]);
+        blacklist_file(m, path);
+    }
+}
+
 static int load_by_alias(const struct modules *m, const char *name, module_load_fn *load, void *data, struct err *e) {
     const char *line = m->aliases.data ? m->aliases.data : "";
     const char *pattern, *target;
@@ -169,7 +224,7 @@ static int load_by_alias(const struct modules *m, const char *name, module_load_
 
     for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (!parse_alias(line, strcspn(line, "\n"), &pattern, &pattern_len, &target, &target_len) ||
-            !alias_matches(pattern, pattern_len, name))
+            !alias_matches(pattern, pattern_len, name) || blacklisted(m, target, target_len))
             continue;
         int r = load_by_name(m, target, target_len, load, data, first_error ? NULL : e);
         if (r > 0)
@@ -201,8 +256,19 @@ int modprobe_main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "-q"))
             quiet = true;
+        else if (argv[i][0] == '-' && !strchr("-abs", argv[i][1])) {
+            log_error("could not use option %s: this modprobe only loads modules by name or alias", argv[i]);
+            status = 1;
+            break;
+        }
         if (argv[i][0] == '-')
             continue;
+        if (strchr(argv[i], '=')) {
+            log_error("could not pass %s: parameters belong on the kernel command line, as MODULE.%s", argv[i],
+                      argv[i]);
+            status = 1;
+            continue;
+        }
         r = modules_load(&m, argv[i], module_load, NULL, &e);
         if (r > 0)
             continue;

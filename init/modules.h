@@ -10,14 +10,20 @@
 #include "lib/err.h"
 
 struct modules {
-    char dir[128];      /* /lib/modules/RELEASE */
-    struct buf aliases; /* modules.alias, NUL-terminated */
-    struct buf deps;    /* modules.dep */
+    char dir[128];        /* /lib/modules/RELEASE */
+    struct buf aliases;   /* modules.alias, NUL-terminated */
+    struct buf deps;      /* modules.dep */
+    struct buf blacklist; /* names, a line each: loaded by their name only, never for a device */
 };
 
 /* -ENOENT without a message: the image has no modules for this kernel. `root` is "" outside of tests. */
 int modules_open(struct modules *m, const char *root, struct err *e);
 void modules_close(struct modules *m);
+
+/* Adds names separated by commas or white space. */
+void modules_blacklist(struct modules *m, const char *names);
+/* Adds the "blacklist NAME" lines of ROOT/etc/modprobe.d/NAME.conf files. */
+void modules_blacklist_files(struct modules *m, const char *root);
 
 typedef int module_load_fn(const char *path, void *data);
 

@@ -96,6 +96,30 @@ static void names_in_files_may_have_either_dash(void **state) {
     assert_string_equal(loaded, "over-lay.ko.xz ");
 }
 
+static void blacklisted_modules_are_loaded_by_name_only(void **state) {
+    struct err e = {0};
+    (void)state;
+    modules_blacklist(&m, "other, virtio-net");
+    assert_int_equal(modules_load(&m, "virtio:d00000001v00001AF4", record, NULL, &e), 1);
+    assert_string_equal(loaded, "failover.ko ");
+    assert_int_equal(modules_load(&m, "virtio_net", record, NULL, &e), 1);
+    buf_reset(&m.blacklist);
+}
+
+static void blacklists_are_read_from_modprobe_d(void **state) {
+    char dir[160];
+    struct err e = {0};
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "%s/etc/modprobe.d", root);
+    assert_int_equal(mkdir_p(dir, 0755, NULL), 0);
+    assert_int_equal(write_list(dir, "a.conf", "# blacklist failover\nblacklist over-lay\noptions x y=1\n"), 0);
+    assert_int_equal(write_list(dir, "b.txt", "blacklist failover\n"), 0);
+    modules_blacklist_files(&m, root);
+    assert_int_equal(modules_load(&m, "fs-overlay", record, NULL, &e), 0);
+    assert_int_equal(modules_load(&m, "virtio:d00000002v1", record, NULL, &e), 1);
+    buf_reset(&m.blacklist);
+}
+
 static void what_nobody_drives_is_no_error(void **state) {
     struct err e = {0};
     (void)state;
@@ -124,6 +148,8 @@ int main(void) {
         cmocka_unit_test_setup(dependencies_come_first, reset),
         cmocka_unit_test_setup(every_matching_alias_is_loaded, reset),
         cmocka_unit_test_setup(names_in_files_may_have_either_dash, reset),
+        cmocka_unit_test_setup(blacklisted_modules_are_loaded_by_name_only, reset),
+        cmocka_unit_test_setup(blacklists_are_read_from_modprobe_d, reset),
         cmocka_unit_test_setup(what_nobody_drives_is_no_error, reset),
         cmocka_unit_test_setup(a_failed_load_is_told_and_the_others_are_tried, reset),
         cmocka_unit_test_setup(an_image_without_modules_is_told_apart, reset),

@@ -135,17 +135,19 @@ static void mount_controller(const char *name) {
 /* /proc/cgroups: "name hierarchy num_cgroups enabled", a line each, the first a heading. */
 static void mount_cgroup_v1(void) {
     AUTO_BUF struct buf text = {.max = 8192};
-    char *save = NULL, name[64];
-    int enabled;
 
     mount_one(&cgroup_root);
     if (read_file("/proc/cgroups", 4096, &text, NULL) < 0 || !text.data) {
         failed("read", "/proc/cgroups");
         return;
     }
-    for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (*line != '#' && sscanf(line, "%63s %*d %*d %d", name, &enabled) == 2 && enabled)
-            mount_controller(name);
+    for (char *line, *pos = text.data; (line = next_line(&pos));) {
+        const char *enabled = strrchr(line, '\t');
+        bool use = *line != '#' && enabled && !strcmp(enabled, "\t1");
+        line[strcspn(line, "\t")] = '\0';
+        if (use)
+            mount_controller(line);
+    }
     const struct mount_point systemd = {
         "cgroup", "/sys/fs/cgroup/systemd", NODEV_NOSUID_NOEXEC, "none,name=systemd", false, 0755};
     mount_one(&systemd);

@@ -15,20 +15,15 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "init/request.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 
-/* musl declares ioctl(2) with an int request, glibc with a long. */
-#ifdef __GLIBC__
-#define RTC_READ_REQUEST RTC_RD_TIME
-#else
-#define RTC_READ_REQUEST (int)RTC_RD_TIME
-#endif
 #define NOFILE_MAX 1048576
 #ifndef HOST_NAME_MAX
 #define HOST_NAME_MAX 64
 #endif
-#define ISSUE_MAX 32768
+#define ISSUE_MAX 4096
 
 static void failed(const char *verb, const char *what) {
     log_error("could not %s %s: %s", verb, what, strerror(errno));
@@ -52,7 +47,7 @@ void setup_clock(void) {
     AUTO_CLOSE int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (ioctl(fd, RTC_READ_REQUEST, &rt) < 0) {
+    if (ioctl(fd, IOCTL_REQUEST(RTC_RD_TIME), &rt) < 0) {
         failed("read", "/dev/rtc0");
         return;
     }
@@ -129,13 +124,15 @@ void setup_hostname(void) {
 }
 
 void setup_resolv_conf(void) {
-    char target[512];
+    char target[512], relative[520];
     struct err e = {0};
     ssize_t n = readlink("/etc/resolv.conf", target, sizeof(target) - 1);
 
     if (n <= 0)
         return;
     target[n] = '\0';
+    if (*target != '/' && snprintf(relative, sizeof(relative), "/etc/%s", target) < (int)sizeof(target))
+        memcpy(target, relative, strlen(relative) + 1);
     char *slash = strrchr(target, '/');
     if (slash && slash != target) {
         *slash = '\0';

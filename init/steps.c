@@ -25,7 +25,11 @@ static bool start(struct steps *s, const char *name) {
     AUTO_FREE char *path = path_join(s->dir, name);
 
     s->start_ns = clock_ns();
-    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+    if (!path || stat(path, &st) < 0) {
+        log_error("could not run %s/%s: %s", s->dir, name, strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(st.st_mode))
         return false;
     struct spawn sp = SPAWN_INIT;
     sp.argv = (const char *const[]){path, NULL};
@@ -36,6 +40,7 @@ static bool start(struct steps *s, const char *name) {
         stamp(s, name, s->label, s->start_ns, false, e.msg);
         return false;
     }
+    s->started++;
     return true;
 }
 

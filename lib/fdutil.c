@@ -42,16 +42,18 @@ static int read_to_end(int fd, size_t max, struct buf *b) {
     size_t start = b->len;
 
     for (;;) {
-        void *room = buf_reserve(b, READ_CHUNK);
+        size_t left = max - (b->len - start);
+        size_t want = left < READ_CHUNK ? left + 1 : READ_CHUNK; /* a byte more shows that it is too large */
+        void *room = buf_reserve(b, want);
         if (!room)
             return -ENOMEM;
-        ssize_t n = read_full(fd, room, READ_CHUNK);
+        ssize_t n = read_full(fd, room, want);
         if (n < 0)
             return (int)n;
-        if (b->len - start + (size_t)n > max)
+        if ((size_t)n > left)
             return -EFBIG;
         buf_commit(b, (size_t)n);
-        if (n < READ_CHUNK)
+        if ((size_t)n < want)
             return 0;
     }
 }
@@ -199,6 +201,17 @@ void names_free(struct names *n) {
         free(n->v[i]);
     free(n->v);
     *n = (struct names){0};
+}
+
+char *next_line(char **pos) {
+    char *line = *pos;
+
+    if (!line || !*line)
+        return NULL;
+    *pos = line + strcspn(line, "\n");
+    if (**pos)
+        *(*pos)++ = '\0';
+    return line;
 }
 
 int parse_u64(const char *s, uint64_t max, uint64_t *out) {

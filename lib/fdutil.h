@@ -38,6 +38,9 @@ int list_dir(const char *path, struct names *out, struct err *e);
 void names_free(struct names *n);
 #define AUTO_NAMES AUTO(names_free)
 
+/* The next line of a text that it cuts up in place, without its newline; *pos starts at the text. NULL: no more. */
+char *next_line(char **pos);
+
 /* Decimal without sign, white space or anything after it; -EINVAL, -ERANGE. */
 int parse_u64(const char *s, uint64_t max, uint64_t *out);
 

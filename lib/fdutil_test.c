@@ -111,6 +111,27 @@ static void paths_join_with_one_slash(void **state) {
     }
 }
 
+static void a_small_bound_needs_a_small_buffer(void **state) {
+    AUTO_BUF struct buf b = {.max = 8};
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(write_file_atomic(in_dir("file"), "12345", 5, 0600, false, &e), 0);
+    assert_int_equal(read_file(in_dir("file"), 5, &b, &e), 0);
+    assert_string_equal(b.data, "12345");
+}
+
+static void lines_are_cut_in_place(void **state) {
+    char text[] = "one\n\nthree";
+    char *pos = text;
+    char *none = NULL;
+    (void)state;
+    assert_string_equal(next_line(&pos), "one");
+    assert_string_equal(next_line(&pos), "");
+    assert_string_equal(next_line(&pos), "three");
+    assert_null(next_line(&pos));
+    assert_null(next_line(&none));
+}
+
 static void numbers_are_strict(void **state) {
     uint64_t n = 7;
     (void)state;
@@ -141,6 +162,8 @@ int main(void) {
         cmocka_unit_test(a_missing_directory_is_told),
         cmocka_unit_test(paths_join_with_one_slash),
         cmocka_unit_test(numbers_are_strict),
+        cmocka_unit_test(a_small_bound_needs_a_small_buffer),
+        cmocka_unit_test(lines_are_cut_in_place),
         cmocka_unit_test(a_system_file_is_never_created),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -10,6 +10,7 @@
 static const char *log_program = "keelson";
 static enum log_level log_max = LOG_LEVEL_NOTICE;
 static int log_fd = STDERR_FILENO;
+static void (*log_sink)(const char *line, size_t len);
 static unsigned long dropped;
 
 static const char *const level_prefix[] = {
@@ -26,6 +27,10 @@ void log_set_fd(int fd) {
     log_fd = fd;
 }
 
+void log_set_sink(void (*fn)(const char *line, size_t len)) {
+    log_sink = fn;
+}
+
 unsigned long log_dropped(void) {
     return dropped;
 }
@@ -39,6 +44,11 @@ static void make_printable(char *s) {
 
 static void write_line(const char *line, size_t len) {
     ssize_t n;
+
+    if (log_sink) {
+        log_sink(line, len);
+        return;
+    }
     do
         n = write(log_fd, line, len);
     while (n < 0 && errno == EINTR);

@@ -14,6 +14,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL
 /* `program` must outlive all calls. The default level is NOTICE and the default descriptor is 2. */
 void log_init(const char *program, enum log_level max_level);
 void log_set_fd(int fd);
+/* Whole lines go to fn instead of a descriptor; NULL: to the descriptor again. fn must not log. */
+void log_set_sink(void (*fn)(const char *line, size_t len));
 unsigned long log_dropped(void);
 
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);

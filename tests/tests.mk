@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything that is tried out. The images and the appliances of tests and demo stay in build/.
-DEPS += python3 python3-pytest qemu-system-x86 busybox-static
+DEPS += python3 python3-pytest qemu-system-x86 busybox-static e2fsprogs
 DEPS_FRESH := debootstrap
 
 export KEELSON := $(abspath $(BUILD))/bin/keelson
