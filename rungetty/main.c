@@ -82,6 +82,8 @@ static void start_gettys(struct rungetty *r, const struct cmdline *c) {
         respawn_start(&r->children[r->len], &r->loop, g->argv);
         r->len++;
     }
+    if (access(GETTY_PROGRAM, X_OK) < 0)
+        log_error("could not run " GETTY_PROGRAM ": %s: nobody can log in", strerror(errno));
     if (r->len == 0)
         log_error("no console= of the kernel command line is a terminal: nobody can log in");
 }

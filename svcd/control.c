@@ -105,16 +105,25 @@ static void answer_all_settled(struct control_client *c) {
     answer(c, describe_all(d), failed ? error : NULL);
 }
 
-static void check_wait(struct control_client *c) {
-    const struct service *s = c->service;
+static void answer_started(struct control_client *c, const struct service *s) {
+    if (s->life != LIFE_RUNNING && s->life != LIFE_BACKOFF && s->life != LIFE_DOWN)
+        return;
+    bool stopped = s->life == LIFE_DOWN && !s->wanted;
+    answer(c, describe(s), s->failed ? s->error : stopped ? "it was told to stop meanwhile" : NULL);
+}
 
+static void answer_stopped(struct control_client *c, const struct service *s) {
+    if (s->life == LIFE_DOWN || s->wanted) /* wanted: it was down, and up it goes again */
+        answer(c, describe(s), NULL);
+}
+
+static void check_wait(struct control_client *c) {
     if (c->wait == WAIT_ALL_SETTLED)
         answer_all_settled(c);
-    else if (c->wait == WAIT_RUNNING && (s->life == LIFE_RUNNING || s->life == LIFE_BACKOFF || s->life == LIFE_DOWN))
-        answer(c, describe(s), s->failed ? s->error : NULL);
-    else if (c->wait == WAIT_DOWN &&
-             (s->life == LIFE_DOWN || s->wanted)) /* wanted: it was down, and up it goes again */
-        answer(c, describe(s), NULL);
+    else if (c->wait == WAIT_RUNNING)
+        answer_started(c, c->service);
+    else if (c->wait == WAIT_DOWN)
+        answer_stopped(c, c->service);
 }
 
 void control_service_changed(struct control *c, const struct service *s) {

@@ -305,6 +305,17 @@ static void a_stop_is_answered_when_it_is_down(void **state) {
     expect_error(fd, "");
 }
 
+static void a_start_that_somebody_stops_has_not_worked(void **state) {
+    int starter = client(), stopper = client();
+    (void)state;
+    say(starter, "{\"cmd\":\"start\",\"name\":\"www\"}\n");
+    say(stopper, "{\"cmd\":\"stop\",\"name\":\"www\"}\n");
+    service_event(&d.services[1], LIFE_EV_NOT_FOUND);
+    service_event(&d.services[1], LIFE_EV_NOT_FOUND);
+    expect_error(starter, "it was told to stop meanwhile");
+    expect_error(stopper, "");
+}
+
 static void a_restart_is_answered_when_the_new_one_runs(void **state) {
     int fd = client();
     (void)state;
@@ -477,6 +488,7 @@ int main(void) {
         T(a_start_is_answered_when_it_runs),
         T(a_start_that_fails_says_why),
         T(a_stop_is_answered_when_it_is_down),
+        T(a_start_that_somebody_stops_has_not_worked),
         T(a_restart_is_answered_when_the_new_one_runs),
         T(a_start_right_behind_a_stop_starts_it_again),
         T(system_init_is_answered_when_all_have_come_to_a_result),

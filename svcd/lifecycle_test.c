@@ -278,6 +278,28 @@ static void a_failed_start_is_settled_and_tried_again(void **state) {
     assert_string_equal(s.error, "could not create its task: no such command");
 }
 
+/* A long life before must not make the pauses short for ever when it cannot be started any more. */
+static void the_pause_grows_when_a_settled_one_does_not_start_any_more(void **state) {
+    static const unsigned pauses[] = {500, 1000, 2000};
+    (void)state;
+    run_until_running();
+    s.started_ms = clock_ms() - 70000;
+    service_exited(&s, 1);
+    service_event(&s, LIFE_EV_OK);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_BACKOFF);
+    assert_int_equal(s.backoff_ms, 250);
+    for (size_t i = 0; i < ARRAY_SIZE(pauses); i++) {
+        service_event(&s, LIFE_EV_TIMEOUT);
+        service_event(&s, LIFE_EV_NOT_FOUND);
+        service_event(&s, LIFE_EV_NOT_FOUND);
+        service_fail(&s, "create its container", "no");
+        service_event(&s, LIFE_EV_NOT_FOUND);
+        assert_int_equal(s.life, LIFE_BACKOFF);
+        assert_int_equal(s.backoff_ms, pauses[i]);
+    }
+}
+
 static void a_lost_containerd_changes_nothing_for_a_running_one(void **state) {
     (void)state;
     run_until_running();
@@ -319,6 +341,7 @@ int main(void) {
         T(what_is_stopped_while_it_starts_is_waited_for),
         T(a_task_that_cannot_be_removed_is_not_called_stopped),
         T(a_failed_start_is_settled_and_tried_again),
+        T(the_pause_grows_when_a_settled_one_does_not_start_any_more),
         T(a_lost_containerd_changes_nothing_for_a_running_one),
         T(bad_names_are_refused),
     };

@@ -59,6 +59,7 @@ static enum life_event decide(const struct service *s) {
 
 static void enter_backoff(struct service *s) {
     s->backoff_ms = life_backoff_ms(s->backoff_ms, s->started_ms ? clock_ms() - s->started_ms : 0);
+    s->started_ms = 0; /* a life counts once; the next attempt may not come that far */
     set_timer(s, s->backoff_ms);
     log_error("service %s: %s; %s in %u ms", s->name, *s->error ? s->error : "it is not running",
               s->wanted ? "starting it again" : "looking again", s->backoff_ms);

@@ -29,9 +29,36 @@ static bool nothing_to_wait_for(const struct svcd *d) {
     return all_down(d) || !d->containerd.ready;
 }
 
+/* Whether a service is down is not to be seen in containerd: the next svcd must not run a one-shot once more. */
+static int open_down_file(const struct svcd *d, const struct service *s, int flags) {
+    AUTO_FREE char *path = path_join(d->down_dir, s->name);
+
+    return path ? open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
+}
+
+static bool was_down(const struct svcd *d, const struct service *s) {
+    AUTO_CLOSE int fd = open_down_file(d, s, O_RDONLY);
+
+    return fd >= 0;
+}
+
+static void remember(const struct svcd *d, const struct service *s) {
+    if (s->life == LIFE_DOWN) {
+        AUTO_CLOSE int fd = open_down_file(d, s, O_WRONLY | O_CREAT);
+        if (fd < 0)
+            log_warning("could not note in %s that service %s is down", d->down_dir, s->name);
+    } else {
+        AUTO_FREE char *path = path_join(d->down_dir, s->name);
+        if (path)
+            (void)unlink(path);
+    }
+}
+
 static void on_service_changed(struct service *s, void *data) {
     struct svcd *d = data;
 
+    if (!d->stopping) /* then it is our end that takes them down, and the next svcd brings them back */
+        remember(d, s);
     control_service_changed(&d->control, s);
     if (d->stopping && d->containerd.wanted && nothing_to_wait_for(d))
         containerd_stop(&d->containerd);
@@ -65,17 +92,25 @@ static int load_services(struct svcd *d, struct err *e) {
 }
 
 static void start_all(struct svcd *d) {
-    for (size_t i = 0; i < d->services_len; i++)
-        if (d->services[i].life == LIFE_DOWN)
-            service_start(&d->services[i]);
+    bool resumes = d->resumes;
+
+    d->start_due = d->resumes = false;
+    for (size_t i = 0; i < d->services_len; i++) {
+        struct service *s = &d->services[i];
+        if (resumes && was_down(d, s))
+            s->settled = true;
+        else if (s->life == LIFE_DOWN)
+            service_start(s);
+    }
 }
 
+/* Again and again, as often as containerd was restarted: what is down by then stays so. */
 static void on_containerd_ready(void *data) {
     struct svcd *d = data;
 
     for (size_t i = 0; i < d->services_len; i++)
         service_event(&d->services[i], LIFE_EV_READY);
-    if (d->asked && !d->stopping)
+    if (d->start_due && !d->stopping)
         start_all(d);
 }
 
@@ -95,7 +130,8 @@ static void on_containerd_ended(void *data) {
 void svcd_system_init(struct svcd *d) {
     struct err e = {0};
 
-    d->asked = true;
+    d->start_due = true;
+    d->resumes = false;
     if (write_file_atomic(STARTED_FILE, "", 0, 0644, false, &e) < 0)
         log_warning("%s", e.msg); /* a restarted svcd would wait to be asked again */
     containerd_start(&d->containerd);
@@ -136,9 +172,10 @@ int svcd_main(void) {
     struct err e = {0};
 
     log_init("svcd", LOG_LEVEL_NOTICE);
+    d.down_dir = DOWN_DIR;
     int r = start_loop(&d, &e);
     if (!r)
-        r = mkdir_p("/run/keelson", 0755, &e);
+        r = mkdir_p(d.down_dir, 0755, &e);
     if (!r)
         r = control_start(&d.control, CONTROL_SOCKET, &d, &d.loop, &e);
     if (r < 0) {
@@ -148,8 +185,10 @@ int svcd_main(void) {
     containerd_init(&d.containerd, &d.loop, on_containerd_ready, on_containerd_lost, on_containerd_ended, &d);
     if (load_services(&d, &e) < 0)
         log_error("%s", e.msg);
-    if (access(STARTED_FILE, F_OK) == 0)
+    if (access(STARTED_FILE, F_OK) == 0) {
         svcd_system_init(&d);
+        d.resumes = true;
+    }
     r = loop_run(&d.loop);
     control_stop(&d.control);
     for (size_t i = 0; i < d.services_len; i++)

@@ -9,6 +9,7 @@
 #define SERVICES_DIR "/containers/services"
 #define SERVICES_MAX 1024
 #define STARTED_FILE "/run/keelson/system-init" /* there once the services were asked to start */
+#define DOWN_DIR "/run/keelson/down"            /* a file for each service that has stopped, or has done its work */
 
 struct svcd {
     struct loop loop;
@@ -17,8 +18,10 @@ struct svcd {
     struct control control;
     struct service *services; /* never moves: its members are in the loop */
     size_t services_len;
-    bool asked;    /* system-init */
-    bool stopping; /* SIGTERM: services, containerd, exit */
+    const char *down_dir;
+    bool start_due; /* system-init was asked for, and containerd does not answer yet */
+    bool resumes;   /* a svcd before this one was asked: what is down by then stays down */
+    bool stopping;  /* SIGTERM: services, containerd, exit */
 };
 
 int svcd_main(void);
