@@ -45,8 +45,9 @@ struct init {
     pid_t worker; /* cold plug or unmount */
     bool plug_again;
     uint64_t devices_start_ns;
-    bool container; /* started inside one: no mounts, no devices, and an end */
-    int action;     /* RB_* */
+    bool container;   /* started inside one: no mounts, no devices, and an end */
+    int action;       /* RB_* */
+    uint64_t stop_ms; /* when the shutdown was asked for */
     struct cmdline cmdline;
 };
 
@@ -162,6 +163,7 @@ static bool enter_running(struct init *in) {
 }
 
 static bool enter_hooks(struct init *in) {
+    in->stop_ms = clock_ms();
     steps_abandon(&in->steps);
     return steps_begin(&in->steps, "/etc/shutdown.d", "shutdown.d");
 }
@@ -190,6 +192,7 @@ static bool signal_all(struct init *in, int sig) {
  * which may start the machine again.
  */
 static bool enter_end(struct init *in) {
+    log_notice("shutdown took %llu ms", (unsigned long long)(clock_ms() - in->stop_ms));
     if (in->container) {
         loop_stop(&in->loop);
         return true;

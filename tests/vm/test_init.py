@@ -149,3 +149,53 @@ def test_the_root_is_the_image(build, boot, folder):
     assert len(found) > 500
     assert not wrong, dict(list(wrong.items())[:20])
     assert vm.poweroff() == 0
+
+
+def test_in_a_container_it_ends_with_its_last_child(build, boot):
+    """What contract 1.7 calls the docker start: /proc is there already."""
+    vm = boot(build(PLAIN), "--mem", "512")
+    vm.run("""set -e
+        mount -o remount,exec,dev /tmp
+        mkdir -p /tmp/c/bin /tmp/c/proc /tmp/c/run /tmp/c/etc/init.d /tmp/c/etc/shutdown.d /tmp/c/dev
+        cp /init /tmp/c/init && cp /usr/lib/keelson-test/busybox /tmp/c/bin/busybox
+        mknod /tmp/c/dev/null c 1 3
+        ln -s busybox /tmp/c/bin/sh && ln -s busybox /tmp/c/bin/sleep
+        printf '#!/bin/sh\\necho started >> /run/log; (sleep 1; echo orphan ended >> /run/log) &\\n' > /tmp/c/etc/init.d/1
+        printf '#!/bin/sh\\necho shut down >> /run/log\\n' > /tmp/c/etc/shutdown.d/1
+        chmod +x /tmp/c/etc/init.d/1 /tmp/c/etc/shutdown.d/1
+        mount -t proc proc /tmp/c/proc""")
+    start = "unshare -m -p -f sh -c 'mount -t proc proc /tmp/c/proc; exec chroot /tmp/c /init' </dev/null"
+    mounts = vm.run("wc -l < /proc/mounts").stdout
+    vm.run(start)
+    assert vm.run("cat /tmp/c/run/log").stdout == "started\norphan ended\nshut down\n"
+    # A signal ends it as well, and it mounts nothing.
+    vm.run("printf '#!/bin/sh\\nsleep 1000 & kill -USR2 1\\n' > /tmp/c/etc/init.d/2; chmod +x /tmp/c/etc/init.d/2")
+    vm.run(start)
+    assert vm.run("wc -l < /proc/mounts").stdout == mounts
+    assert vm.poweroff() == 0
+
+
+def test_a_dead_supervisor_comes_back_every_time(build, boot):
+    vm = boot(build(SERVICE), "--mem", "512")
+    vm.wait_for("service list | grep -q '^sleeper *running'")
+    pid = vm.run("service list | awk '$1 == \"sleeper\" {print $3}'").stdout.strip()
+    for _ in range(20):
+        old = vm.run("pidof /usr/bin/svcd").stdout.strip()
+        vm.run(f"kill -9 {old}")
+        vm.wait_for(f"new=$(pidof /usr/bin/svcd) && [ \"$new\" != {old} ]")
+    vm.wait_for(f"service list | grep '^sleeper *running' | grep -qw {pid}")
+    assert vm.poweroff() == 0
+
+
+MANY = BASE + "services:\n" + "".join(f"""  - name: stubborn{i}
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "trap '' TERM; while :; do sleep 3; done"]
+    readonly: true
+""" for i in range(20))
+
+
+def test_a_shutdown_with_many_stubborn_services_ends(build, boot):
+    vm = boot(build(MANY), "--mem", "1024", "--cpus", "2")
+    vm.wait_for("[ $(service list | grep -c ' running ') = 20 ]")
+    assert vm.poweroff(timeout=120) == 0
+    assert re.search(r"init: shutdown took \d+ ms", vm.console)
