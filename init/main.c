@@ -3,10 +3,10 @@
  * PID 1, and by other names what belongs to it: poweroff, reboot, halt, rc.shutdown, modprobe, and its workers.
  *
  * Signals: SIGUSR1 halt, SIGUSR2 power off, SIGTERM and SIGINT (ctrl-alt-del) reboot, SIGCHLD; all others stay
- * blocked. Descriptors: 0-2 /dev/console, an epoll, a signalfd, a netlink socket for uevents, at most four timers.
- * Files: /run/keelson (made here), /run/keelson/boot.json. Nothing is allocated after the start but the list of a
- * step directory; if that fails the steps are reported as lost and the machine goes on. It never exits, save in a
- * container.
+ * blocked. Descriptors: 0-2 /dev/console, every other console, an epoll, a signalfd, a netlink socket for uevents, at
+ * most 8 power buttons, /dev/watchdog if it is asked for, at most five timers. Files: /run/keelson (made here),
+ * /run/keelson/boot.json. Nothing is allocated after the start but the list of a step directory; if that fails the
+ * steps are reported as lost and the machine goes on. It never exits, save in a container.
  */
 #include <string.h>
 #include <unistd.h>
