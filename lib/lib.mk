@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # libkeelson.a: what several programs use. The musl variant leaves out what needs a foreign library.
-LIB_SRC := lib/err.c lib/buf.c lib/log.c lib/loop.c lib/spawn.c lib/respawn.c lib/fdutil.c lib/timeline.c cmdline/cmdline.c
+LIB_SRC := lib/err.c lib/buf.c lib/log.c lib/loop.c lib/spawn.c lib/respawn.c lib/fdstore.c lib/fdutil.c lib/timeline.c cmdline/cmdline.c
 LIB_SRC_glibc := lib/json.c
 
 $(BUILD)/obj/rel/libkeelson.a: $(call obj,rel,$(LIB_SRC) $(LIB_SRC_glibc))
