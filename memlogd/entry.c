@@ -151,15 +151,28 @@ static char *put_string(char *to, const char *text, size_t len) {
 
 #define PUT(to, literal) put((to), (literal), sizeof(literal) - 1)
 
-size_t entry_format(const struct ring_entry *e, char *to) {
+/* All but the end of the object. */
+static char *put_entry(const struct ring_entry *e, char *to) {
     char *p = PUT(to, "{\"time\":\"");
 
     p += time_format(e->time_ns, 9, p);
     p = PUT(p, "\",\"source\":");
     p = put_string(p, e->source, e->source_len);
     p = PUT(p, ",\"msg\":");
-    p = put_string(p, e->msg, e->msg_len);
+    return put_string(p, e->msg, e->msg_len);
+}
+
+size_t entry_format(const struct ring_entry *e, char *to) {
+    char *p = put_entry(e, to);
+
     p = PUT(p, "}\n");
+    return (size_t)(p - to);
+}
+
+size_t entry_format_numbered(const struct ring_entry *e, char *to) {
+    char *p = put_entry(e, to);
+
+    p += snprintf(p, 64, ",\"ring\":%llu,\"seq\":%llu}\n", (unsigned long long)e->ring_id, (unsigned long long)e->seq);
     return (size_t)(p - to);
 }
 
@@ -286,6 +299,18 @@ static bool skip_value(struct cursor *c) {
     return true;
 }
 
+static bool take_u64(struct cursor *c, uint64_t *value) {
+    skip_space(c);
+    const char *start = c->p;
+    for (*value = 0; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++) {
+        unsigned digit = (unsigned)(*c->p - '0');
+        if (*value > (UINT64_MAX - digit) / 10)
+            return false;
+        *value = *value * 10 + digit;
+    }
+    return c->p > start;
+}
+
 static bool take_member(struct cursor *c, struct ring_entry *e, unsigned *found) {
     static const char *const names[] = {"time", "source", "msg"};
     const char *key, *value;
@@ -294,6 +319,8 @@ static bool take_member(struct cursor *c, struct ring_entry *e, unsigned *found)
 
     if (!take_string(c, &key, &len) || !take(c, ':'))
         return false;
+    if (!strcmp(key, "seq") || !strcmp(key, "ring"))
+        return take_u64(c, *key == 's' ? &e->seq : &e->ring_id);
     while (i < ARRAY_SIZE(names) && strcmp(key, names[i]) != 0)
         i++;
     if (i == ARRAY_SIZE(names))

@@ -14,11 +14,13 @@
 #include "memlogd/ring.h"
 
 /* Bytes that entry_format() may need for a line with msg_len bytes. */
-#define ENTRY_JSON_MAX(msg_len) (6 * ((size_t)(msg_len) + RING_SOURCE_MAX) + 128)
+#define ENTRY_JSON_MAX(msg_len) (6 * ((size_t)(msg_len) + RING_SOURCE_MAX) + 192)
 #define TIME_TEXT_MAX 48
 
 /* Returns the number of bytes; `to` has room for ENTRY_JSON_MAX(e->msg_len). */
 size_t entry_format(const struct ring_entry *e, char *to);
+/* The same with members "ring" and "seq": its number, for a reader that resumes. */
+size_t entry_format_numbered(const struct ring_entry *e, char *to);
 
 /* Decodes line (len bytes, without its newline) in place: e's strings are in it, NUL-terminated. -EINVAL. */
 int entry_parse(char *line, size_t len, struct ring_entry *e);

@@ -23,6 +23,7 @@
 
 #define RETRY_MS 1000
 #define RECONNECT_MIN_MS 50
+#define ANSWER_MS 2000
 #define OWN_SOURCE "logwrite" /* a prefix: logwrite.out too */
 
 struct arguments {
@@ -48,8 +49,40 @@ static void append(struct logfiles *files, const struct ring_entry *line) {
         log_notice("writing again");
 }
 
+/* Where to go on after a reconnect: by number with our memlogd, by time with LinuxKit's. */
+struct place {
+    bool by_number;
+    struct wire_resume number;
+    struct resume time;
+};
+
+/*
+ * Asks for numbered lines. A memlogd that knows them answers at once, with an empty line; from LinuxKit's nothing
+ * comes, so that after a while it is asked as it knows it.
+ */
+static int ask(const struct arguments *a, struct place *at, struct err *e) {
+    AUTO_CLOSE int fd = wire_query_resume(a->socket, at->number, e);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    bool before = at->by_number;
+
+    if (fd < 0)
+        return fd;
+    at->by_number = poll(&p, 1, ANSWER_MS) == 1;
+    at->time.skipping = at->time.last_time != 0 && !(before && at->by_number);
+    return at->by_number ? steal_fd(&fd) : wire_query(a->socket, WIRE_DUMP_FOLLOW, e);
+}
+
+static bool dealt_with(struct place *at, const struct ring_entry *line) {
+    bool seen = at->time.skipping || !at->by_number ? resume_skip(&at->time, line->time_ns) : false;
+
+    at->time.last_time = seen ? at->time.last_time : line->time_ns;
+    if (line->ring_id) /* else a notice to this reader */
+        at->number = (struct wire_resume){line->ring_id, line->seq + 1};
+    return seen;
+}
+
 /* Until the connection ends. */
-static void copy_log(int fd, struct logfiles *files, struct resume *resume) {
+static void copy_log(int fd, struct logfiles *files, struct place *at) {
     struct client c = CLIENT_INIT(fd);
     struct ring_entry line;
     char *text;
@@ -57,11 +90,13 @@ static void copy_log(int fd, struct logfiles *files, struct resume *resume) {
     int r;
 
     while ((r = client_next(&c, &text, &len)) > 0) {
+        if (len == 0)
+            continue;
         if (entry_parse(text, len, &line) < 0) {
             log_error("could not understand a line of %zu bytes from memlogd", len);
             continue;
         }
-        bool seen = resume_skip(resume, line.time_ns);
+        bool seen = dealt_with(at, &line);
         if (!seen && strncmp(line.source, OWN_SOURCE, sizeof(OWN_SOURCE) - 1) != 0)
             append(files, &line);
     }
@@ -73,7 +108,7 @@ static void copy_log(int fd, struct logfiles *files, struct resume *resume) {
 /* For ever. */
 static _Noreturn void write_files(const struct arguments *a, enum logfiles_sync sync) {
     static struct logfiles files;
-    struct resume resume = {0};
+    struct place at = {0};
     struct err e = {0};
     int pause = RECONNECT_MIN_MS;
     bool told = false;
@@ -82,10 +117,9 @@ static _Noreturn void write_files(const struct arguments *a, enum logfiles_sync 
         log_error("%s", e.msg); /* a read-only disk may change its mind */
     logfiles_init(&files, a->dir, (unsigned)a->max_files, (uint64_t)a->max_size, sync);
     for (;;) {
-        AUTO_CLOSE int fd = wire_query(a->socket, WIRE_DUMP_FOLLOW, &e);
+        AUTO_CLOSE int fd = ask(a, &at, &e);
         if (fd >= 0) {
-            copy_log(fd, &files, &resume);
-            resume.skipping = resume.last_time != 0;
+            copy_log(fd, &files, &at);
             pause = RECONNECT_MIN_MS;
             told = false;
         } else if (!told) {

@@ -278,6 +278,47 @@ static void readers_that_ask_for_nothing_good(void **state) {
     hang_up(&c);
 }
 
+static void a_reader_resumes_by_number(void **state) {
+    struct ring_entry e;
+    char *line;
+    size_t len;
+
+    (void)state;
+    int s = source("s");
+    put(s, "one\ntwo\nthree\n");
+    settle("s", "three");
+    struct client c = CLIENT_INIT(wire_query_resume(query, (struct wire_resume){0}, NULL));
+    assert_int_equal(client_next(&c, &line, &len), 1);
+    assert_int_equal(len, 0); /* it is understood */
+    assert_true(next(&c, "s", &e));
+    const struct wire_resume after_one = {e.ring_id, e.seq + 1};
+    assert_true(e.ring_id != 0);
+    hang_up(&c);
+    c = (struct client)CLIENT_INIT(wire_query_resume(query, after_one, NULL));
+    assert_int_equal(client_next(&c, &line, &len), 1);
+    assert_next(&c, NULL, "two");
+    assert_next(&c, NULL, "three");
+    hang_up(&c);
+
+    /* 1000 lines fit: with 1500 more, "two", "three" and 500 of them are gone. */
+    for (int i = 0; i < 1500; i++)
+        put(s, i == 1499 ? "end\n" : "x\n");
+    settle("s", "end");
+    c = (struct client)CLIENT_INIT(wire_query_resume(query, after_one, NULL));
+    assert_int_equal(client_next(&c, &line, &len), 1);
+    assert_next(&c, NULL, "502 lines lost: pushed out before this reader came back");
+    hang_up(&c);
+
+    const struct wire_resume other = {after_one.ring_id + 2, 5}; /* of another life: from the oldest line on */
+    c = (struct client)CLIENT_INIT(wire_query_resume(query, other, NULL));
+    assert_int_equal(client_next(&c, &line, &len), 1);
+    for (int i = 0; i < 1000; i++)
+        assert_true(next(&c, "s", &e));
+    assert_string_equal(e.msg, "end");
+    (void)close(s);
+    hang_up(&c);
+}
+
 #define FLOOD 200000u
 
 /* Counts lines of a source, and what memlogd says was lost of it, until the last one has come. */
@@ -388,6 +429,7 @@ int main(void) {
         TEST(hostile_messages),
         TEST(a_fifo_without_a_writer_waits_for_one),
         TEST(readers_that_ask_for_nothing_good),
+        TEST(a_reader_resumes_by_number),
         TEST(a_stuck_reader_is_told_and_stops_nobody),
         TEST(many_sources_and_readers),
         TEST(one_reader_too_many_is_closed),

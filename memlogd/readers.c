@@ -25,7 +25,8 @@ struct reader {
     int fd;
     struct loop_source source, timer;
     enum { READER_ASKED_NOTHING, READER_READS } state;
-    bool follows, blocked;
+    bool follows, blocked, numbered;
+    uint64_t missed;                    /* lines that were pushed out before it came back */
     uint64_t pos, end;                  /* where it is; where it stops, if it does not follow */
     struct loss losses[LOSSES_MAX + 1]; /* the last one: all other sources */
     unsigned losses_len;
@@ -78,6 +79,25 @@ static void on_evict(void *data, uint64_t pos, const struct ring_entry *e) {
     }
 }
 
+static void put_notice(struct reader *r, const char *text, int len, int64_t time_ns) {
+    const struct ring_entry e = {.time_ns = time_ns,
+                                 .source_len = 7,
+                                 .source = "memlogd",
+                                 .msg_len = (uint32_t)(len < 0 ? 0 : len),
+                                 .msg = text};
+
+    r->out_len += entry_format(&e, r->out + r->out_len);
+}
+
+static void put_missed(struct reader *r, int64_t time_ns) {
+    char text[96];
+
+    int n = snprintf(text, sizeof(text), "%llu lines lost: pushed out before this reader came back",
+                     (unsigned long long)r->missed);
+    put_notice(r, text, n, time_ns);
+    r->missed = 0;
+}
+
 static void put_loss(struct reader *r, const struct loss *l, int64_t time_ns) {
     char text[RING_SOURCE_MAX + 96];
     bool others = l == &r->losses[LOSSES_MAX];
@@ -85,13 +105,11 @@ static void put_loss(struct reader *r, const struct loss *l, int64_t time_ns) {
     int n =
         snprintf(text, sizeof(text), "%llu lines of %.*s lost: this reader was too slow", (unsigned long long)l->lines,
                  others ? 13 : (int)l->source_len, others ? "other sources" : l->source);
-    const struct ring_entry e = {
-        .time_ns = time_ns, .source_len = 7, .source = "memlogd", .msg_len = (uint32_t)(n < 0 ? 0 : n), .msg = text};
-    r->out_len += entry_format(&e, r->out + r->out_len);
+    put_notice(r, text, n, time_ns);
 }
 
 static bool has_losses(const struct reader *r) {
-    return r->losses_len > 0 || r->others_lost;
+    return r->losses_len > 0 || r->others_lost || r->missed;
 }
 
 /* Just before the next line, and a little older than it: times stay in order. False: there was no room for all. */
@@ -101,7 +119,9 @@ static bool put_losses(struct reader *r, int64_t time_ns) {
     while (has_losses(r)) {
         if (r->all->out_size - r->out_len < need)
             return false;
-        if (r->losses_len > 0) {
+        if (r->missed) {
+            put_missed(r, time_ns);
+        } else if (r->losses_len > 0) {
             put_loss(r, &r->losses[r->losses_len - 1], time_ns);
             r->losses_len--;
         } else {
@@ -137,7 +157,7 @@ static void fill(struct reader *r) {
             return;
         if (r->all->out_size - r->out_len < ENTRY_JSON_MAX(e.msg_len))
             return;
-        r->out_len += entry_format(&e, r->out + r->out_len);
+        r->out_len += (r->numbered ? entry_format_numbered : entry_format)(&e, r->out + r->out_len);
         r->pos = next;
     }
     if (has_losses(r) && !r->follows) /* a dump that lost its last lines */
@@ -197,13 +217,27 @@ static void on_too_late(struct loop_source *s, void *data) {
     reader_free(data);
 }
 
-static void begin(struct reader *r, unsigned char mode) {
+/* Where a reader that was here before goes on. */
+static void resume(struct reader *r, const struct wire_resume *from) {
+    const struct ring *ring = r->all->ring;
+    uint64_t oldest = ring->next_seq - ring->lines;
+
+    r->numbered = true;
+    r->out[r->out_len++] = '\n'; /* "I know what you want": there may be no line to send */
+    r->pos = ring_tail(ring);
+    if (from->ring_id == ring->id && !ring_find(ring, from->seq, &r->pos) && from->seq < oldest)
+        r->missed = oldest - from->seq;
+}
+
+static void begin(struct reader *r, unsigned char mode, const struct wire_resume *from) {
     const struct ring *ring = r->all->ring;
 
     r->state = READER_READS;
     r->follows = mode != WIRE_DUMP;
     r->end = ring_head(ring);
     r->pos = mode == WIRE_FOLLOW ? r->end : ring_tail(ring);
+    if (mode == WIRE_RESUME)
+        resume(r, from);
     loop_remove(r->all->loop, &r->timer);
     r->blocked = true;
     block(r, false); /* what it says after its first byte is not heard; only its end is */
@@ -211,13 +245,15 @@ static void begin(struct reader *r, unsigned char mode) {
 }
 
 static void on_asked(struct reader *r) {
-    unsigned char mode;
-    ssize_t n = recv(r->fd, &mode, 1, MSG_DONTWAIT);
+    unsigned char request[1 + sizeof(struct wire_resume)] = {0};
+    struct wire_resume from;
+    ssize_t n = recv(r->fd, request, sizeof(request), MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n == 1 && mode <= WIRE_DUMP_FOLLOW)
-        begin(r, mode);
+    memcpy(&from, request + 1, sizeof(from));
+    if ((n >= 1 && request[0] <= WIRE_DUMP_FOLLOW) || (n == (ssize_t)sizeof(request) && request[0] == WIRE_RESUME))
+        begin(r, request[0], &from);
     else
         reader_free(r);
 }

@@ -3,13 +3,14 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #define RING_MAGIC 0x6b6c72696e673031u
 #define STEP_BACK_NS 1000000000
 #define ALIGN 8u
 
 struct ring_shared {
-    uint64_t magic, size;
+    uint64_t magic, size, id;
     _Atomic uint64_t head, tail;
 };
 
@@ -68,8 +69,8 @@ static bool record_ok(const struct ring *r, uint64_t pos) {
 static void fill_entry(const struct ring *r, uint64_t pos, const struct record *h, struct ring_entry *e) {
     const char *text = at(r, pos) + sizeof(*h);
 
-    *e = (struct ring_entry){h->seq,        h->time_ns, h->stream_pos, h->slot,
-                             h->source_len, h->msg_len, text,          text + h->source_len};
+    *e = (struct ring_entry){h->seq,        r->id,      h->time_ns, h->stream_pos,       h->slot,
+                             h->source_len, h->msg_len, text,       text + h->source_len};
 }
 
 bool ring_read(const struct ring *r, uint64_t *pos, struct ring_entry *e) {
@@ -88,7 +89,15 @@ bool ring_read(const struct ring *r, uint64_t *pos, struct ring_entry *e) {
     return false;
 }
 
+static uint64_t new_id(void) {
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return ((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec) | 1;
+}
+
 static void reset(struct ring *r) {
+    r->id = r->shared->id = new_id();
     atomic_store(&r->shared->tail, 0);
     atomic_store(&r->shared->head, 0);
     r->lines = 0;
@@ -120,6 +129,7 @@ static bool recover(struct ring *r) {
 
 bool ring_init(struct ring *r, void *area, size_t len, uint32_t max_lines) {
     *r = (struct ring){.shared = area, .data = (char *)area + sizeof(struct ring_shared)};
+    r->id = r->shared->id;
     r->size = (len - sizeof(struct ring_shared)) / ALIGN * ALIGN;
     r->max_lines = max_lines ? max_lines : 1;
     r->next_seq = 1;
@@ -188,6 +198,16 @@ bool ring_last(const struct ring *r, struct ring_entry *e) {
     uint64_t pos = ring_newest(r, 1);
 
     return ring_read(r, &pos, e);
+}
+
+bool ring_find(const struct ring *r, uint64_t seq, uint64_t *pos) {
+    uint64_t oldest = r->next_seq - r->lines;
+
+    *pos = ring_tail(r);
+    if (seq < oldest || seq > r->next_seq)
+        return false;
+    *pos = ring_newest(r, r->next_seq - seq);
+    return true;
 }
 
 uint64_t ring_newest(const struct ring *r, uint64_t n) {

@@ -21,6 +21,7 @@
 
 struct ring_entry {
     uint64_t seq;
+    uint64_t ring_id;    /* 0: not known */
     int64_t time_ns;     /* CLOCK_REALTIME */
     uint64_t stream_pos; /* for the caller: how far its source had been read with this line */
     uint16_t slot;       /* for the caller: which source */
@@ -40,6 +41,7 @@ struct ring {
     uint64_t size;
     uint32_t max_lines, lines;
     uint64_t next_seq;
+    uint64_t id; /* another one for another ring: a number line of its own */
     int64_t last_time;
     ring_evict_fn *on_evict;
     void *evict_data;
@@ -62,6 +64,9 @@ bool ring_read(const struct ring *r, uint64_t *pos, struct ring_entry *e);
 
 /* The newest line. False: the ring is empty. */
 bool ring_last(const struct ring *r, struct ring_entry *e);
+
+/* Where the line with that number is. False: it has been pushed out, or has not come yet; *pos is the tail then. */
+bool ring_find(const struct ring *r, uint64_t seq, uint64_t *pos);
 
 /* Where to start for the newest n lines. */
 uint64_t ring_newest(const struct ring *r, uint64_t n);

@@ -140,7 +140,7 @@ static void a_record_that_was_not_finished_does_not_count(void **state) {
     (void)state;
     start(&r, 100);
     add(&r, 10, 3);
-    memset(area + 32 + ring_head(&r), 0xff, 1000); /* written, but head was not moved */
+    memset(r.data + ring_head(&r), 0xff, 1000); /* written, but head was not moved */
     open_ring(&r, 100);
     check(&r, 100);
     add(&r, 10, 3);

@@ -52,15 +52,27 @@ int wire_bind(const char *path, int type, unsigned mode, struct err *e) {
     return steal_fd(&fd);
 }
 
-int wire_query(const char *path, enum wire_mode mode, struct err *e) {
+static int ask(const char *path, const void *request, size_t len, struct err *e) {
     AUTO_CLOSE int fd = wire_connect(path, SOCK_STREAM, false, e);
-    char byte = (char)mode;
 
     if (fd < 0)
         return fd;
-    if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+    if (send(fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
         return err_errno(e, -errno, "could not ask %s", path);
     return steal_fd(&fd);
+}
+
+int wire_query(const char *path, enum wire_mode mode, struct err *e) {
+    char byte = (char)mode;
+
+    return ask(path, &byte, 1, e);
+}
+
+int wire_query_resume(const char *path, struct wire_resume from, struct err *e) {
+    char request[1 + sizeof(from)] = {WIRE_RESUME};
+
+    memcpy(request + 1, &from, sizeof(from));
+    return ask(path, request, sizeof(request), e);
 }
 
 int wire_send_source(const char *path, const char *name, int source, struct err *e) {
