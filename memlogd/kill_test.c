@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The real programs, with this test as PID 1: writers that never stop, logwrite, and a memlogd that is killed again and
- * again. Every line is in the files, once and in order.
+ * again. Every line is in the files, once and in order; where the ring is too small for that, in the files or in what
+ * was reported lost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +21,15 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/respawn.h"
+#include "memlogd/client.h"
+#include "memlogd/entry.h"
 #include "memlogd/wire.h"
 
 #define WRITERS 3
 #define KILLS 40
-#define BURST 20 /* lines; then a pause, so that logwrite can follow and the ring is never too small */
+#define KILLS_FLOOD 15
+#define BURST 20        /* lines; then a pause */
+#define CALM_NS 2000000 /* a pause with which logwrite can follow */
 #define FILE_MAX_BYTES ((size_t)64 << 20)
 
 static struct loop loop;
@@ -97,7 +102,7 @@ static pid_t start(const char *const *argv) {
 }
 
 /* Writes "0\n" "1\n" ... until SIGTERM, and then how many it were, into the pipe `counts`. */
-static pid_t start_writer(int number, int counts) {
+static pid_t start_writer(int number, int counts, long pause_ns) {
     char name[16];
     int p[2];
 
@@ -115,7 +120,7 @@ static pid_t start_writer(int number, int counts) {
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);
-    const struct timespec pause = {0, 2000000};
+    const struct timespec pause = {0, pause_ns};
     unsigned n[2] = {(unsigned)number, 0};
     do {
         char text[BURST * 16];
@@ -128,21 +133,64 @@ static pid_t start_writer(int number, int counts) {
     _exit(write_full(counts, n, sizeof(n)) < 0);
 }
 
-static size_t check_file(unsigned number, unsigned lines) {
-    AUTO_BUF struct buf text = BUF_INIT;
+static char *read_log(const char *name, struct buf *text) {
     char path[96];
-    unsigned expected = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/w%u.log", dir, number);
-    assert_int_equal(read_file(path, FILE_MAX_BYTES, &text, NULL), 0);
-    for (char *pos = text.data, *line; (line = next_line(&pos));) {
+    (void)snprintf(path, sizeof(path), "%s/%s.log", dir, name);
+    assert_int_equal(read_file(path, FILE_MAX_BYTES, text, NULL), 0);
+    return text->data;
+}
+
+/* Lines of a writer that are in its file: in order, and none twice. */
+static unsigned delivered(unsigned number, unsigned written) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    char name[16];
+    unsigned lines = 0;
+    unsigned long least = 0;
+
+    (void)snprintf(name, sizeof(name), "w%u", number);
+    for (char *pos = read_log(name, &text), *line; (line = next_line(&pos)); lines++) {
         const char *value = strrchr(line, ' ');
         assert_non_null(value);
-        assert_int_equal(strtoul(value + 1, NULL, 10), expected);
-        expected++;
+        unsigned long n = strtoul(value + 1, NULL, 10);
+        assert_true(n >= least && n < written);
+        least = n + 1;
     }
-    assert_int_equal(expected, lines);
-    return expected;
+    return lines;
+}
+
+/* What memlogd said: its own lines, and how many of all were lost. */
+static void read_reports(unsigned long *own, unsigned long *lost) {
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    *own = *lost = 0;
+    for (char *pos = read_log("memlogd", &text), *line; (line = next_line(&pos));) {
+        const char *said = strstr(line, " memlogd ");
+        assert_non_null(said);
+        unsigned long n = strtoul(said + strlen(" memlogd "), NULL, 10);
+        *lost += n;
+        *own += n == 0;
+    }
+}
+
+/* The number of lines that ever were in the ring. */
+static uint64_t last_number(void) {
+    struct client c = CLIENT_INIT(wire_query_resume(query, (struct wire_resume){0}, NULL));
+    struct ring_entry e;
+    char *line;
+    size_t len;
+    uint64_t last = 0;
+    struct pollfd p = {.fd = c.fd, .events = POLLIN};
+
+    assert_true(c.fd >= 0);
+    while (c.done < c.text.len || poll(&p, 1, 500) == 1) {
+        assert_int_equal(client_next(&c, &line, &len), 1);
+        if (len > 0 && entry_parse(line, len, &e) == 0 && e.seq)
+            last = e.seq;
+    }
+    (void)close(c.fd);
+    client_fini(&c);
+    return last;
 }
 
 static void remove_dir(void) {
@@ -156,12 +204,13 @@ static void remove_dir(void) {
     assert_int_equal(rmdir(dir), 0);
 }
 
-static void start_memlogd(void) {
-    static const char *argv[] = {NULL,         "-socket-query", query,        "-socket-log", logs,
-                                 "-max-lines", "100000",        "-max-bytes", "16777216",    NULL};
+static void start_memlogd(const char *max_lines) {
+    static const char *argv[] = {NULL, "-socket-query", query,      "-socket-log", logs, "-max-lines",
+                                 NULL, "-max-bytes",    "16777216", NULL};
     sigset_t set;
 
     argv[0] = program("memlogd");
+    argv[6] = max_lines;
     assert_int_equal(loop_init(&loop), 0);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
@@ -172,38 +221,17 @@ static void start_memlogd(void) {
         (void)poll(NULL, 0, 1);
 }
 
-static void a_killed_memlogd_loses_nothing(void **state) {
-    pid_t writers[WRITERS];
-    int counts[2];
-
-    (void)state;
+static void begin(const char *max_lines) {
     log_set_fd(-1);
     find_programs();
+    memcpy(strrchr(dir, '.'), ".XXXXXX", 7);
     assert_non_null(mkdtemp(dir));
     (void)snprintf(query, sizeof(query), "%s/q", dir);
     (void)snprintf(logs, sizeof(logs), "%s/l", dir);
-    start_memlogd();
-    pid_t logwrite = start((const char *const[]){program("logwrite"), "-socket", query, "-log-dir", dir,
-                                                 "-max-log-size", "1000000000", NULL});
-    assert_int_equal(pipe2(counts, O_CLOEXEC), 0);
-    for (int i = 0; i < WRITERS; i++)
-        writers[i] = start_writer(i, counts[1]);
-    kills_left = KILLS;
-    assert_int_equal(loop_set_timer(&loop, &timer, 100, on_timer, NULL), 0);
-    assert_int_equal(loop_run(&loop), 0);
-    assert_int_equal(kills_left, 0);
+    start_memlogd(max_lines);
+}
 
-    size_t total = 0;
-    for (int i = 0; i < WRITERS; i++)
-        (void)kill(writers[i], SIGTERM);
-    unsigned n[WRITERS][2];
-    assert_int_equal(read_full(counts[0], n, sizeof(n)), sizeof(n));
-    wait_ms(2500); /* memlogd comes back, logwrite finds it, and the rest is written */
-    for (int i = 0; i < WRITERS; i++)
-        total += check_file(n[i][0], n[i][1]);
-    assert_true(total > 1000);
-    assert_int_equal(store.len, 3); /* the sources have ended: only the state and the sockets are kept */
-
+static void end(pid_t logwrite) {
     (void)respawn_stop(&memlogd, SIGKILL);
     (void)kill(logwrite, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0)
@@ -214,8 +242,68 @@ static void a_killed_memlogd_loses_nothing(void **state) {
     remove_dir();
 }
 
+/* Writers, kills, the writers' end; until all is quiet. counts: number and lines of each writer. */
+static pid_t write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITERS][2]) {
+    pid_t writers[WRITERS];
+    int p[2];
+
+    pid_t logwrite = start((const char *const[]){program("logwrite"), "-socket", query, "-log-dir", dir,
+                                                 "-max-log-size", "1000000000", NULL});
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    for (int i = 0; i < WRITERS; i++)
+        writers[i] = start_writer(i, p[1], pause_ns);
+    kills_left = kills;
+    assert_int_equal(loop_set_timer(&loop, &timer, 100, on_timer, NULL), 0);
+    assert_int_equal(loop_run(&loop), 0);
+    for (int i = 0; i < WRITERS; i++)
+        (void)kill(writers[i], SIGTERM);
+    wait_ms(500); /* memlogd comes back, and a writer that waits for it gets on */
+    assert_int_equal(read_full(p[0], counts, WRITERS * sizeof(counts[0])), WRITERS * sizeof(counts[0]));
+    assert_int_equal(close(p[0]) | close(p[1]), 0);
+    wait_ms(2500);                  /* logwrite finds it, and the rest is written */
+    assert_int_equal(store.len, 3); /* the sources have ended: only the state and the sockets are kept */
+    return logwrite;
+}
+
+static void a_killed_memlogd_loses_nothing(void **state) {
+    unsigned counts[WRITERS][2];
+    size_t total = 0;
+
+    (void)state;
+    begin("100000");
+    pid_t logwrite = write_and_kill(KILLS, CALM_NS, counts);
+    for (int i = 0; i < WRITERS; i++) {
+        assert_int_equal(delivered(counts[i][0], counts[i][1]), counts[i][1]);
+        total += counts[i][1];
+    }
+    assert_true(total > 1000);
+    end(logwrite);
+}
+
+static void a_flood_is_delivered_or_reported(void **state) {
+    unsigned counts[WRITERS][2];
+    unsigned long in_files = 0, written = 0, own, lost;
+
+    (void)state;
+    begin("2000");
+    pid_t logwrite = write_and_kill(KILLS_FLOOD, 0, counts);
+    for (int i = 0; i < WRITERS; i++) {
+        in_files += delivered(counts[i][0], counts[i][1]);
+        written += counts[i][1];
+    }
+    read_reports(&own, &lost);
+    uint64_t all = last_number();
+    assert_true(lost > 0);
+    assert_int_equal(in_files + own + lost, all);
+    assert_in_range(all - written, 1, KILLS_FLOOD + 1); /* memlogd's own: started, restarted */
+    end(logwrite);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_killed_memlogd_loses_nothing)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_memlogd_loses_nothing),
+        cmocka_unit_test(a_flood_is_delivered_or_reported),
+    };
 
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,5 +20,5 @@ $(eval $(call unit_test,entry_test,memlogd/entry_test.c memlogd/entry.c memlogd/
 $(eval $(call unit_test,logfiles_test,memlogd/logfiles_test.c memlogd/logfiles.c memlogd/entry.c memlogd/utf8.c))
 $(eval $(call unit_test,memlogd_test,memlogd/memlogd_test.c $(MEMLOGD_LIB) memlogd/client.c))
 # With the real programs.
-$(eval $(call unit_test,kill_test,memlogd/kill_test.c memlogd/wire.c))
+$(eval $(call unit_test,kill_test,memlogd/kill_test.c memlogd/wire.c memlogd/client.c memlogd/entry.c memlogd/utf8.c))
 $(BUILD)/test/kill_test: | $(BUILD)/bin/memlogd $(BUILD)/bin/logwrite
