@@ -2,10 +2,10 @@
 /*
  * logwrite: the log in files. Also `logwrite -n NAME COMMAND...` (tee.h).
  *
- * One connection to memlogd, dump and follow. When it ends, a new one, and what was written already is skipped by its
- * time. When a file cannot be written (disk full, read-only), the same line is tried again once a second and nothing
- * is read meanwhile: memlogd then counts what it has to drop, and says so in the log. Signals: none; the files are
- * appended to with one write for a line. Bounds: see client.h and logfiles.h.
+ * One connection to memlogd. When it ends, a new one, which goes on with the next line. When a file cannot be written
+ * (disk full, read-only), the same line is tried again once a second and nothing is read meanwhile: memlogd then counts
+ * what it has to drop, and says so in the log. Signals: none; the files are appended to with one write for a line.
+ * Bounds: see client.h and logfiles.h.
  */
 #include <errno.h>
 #include <poll.h>
