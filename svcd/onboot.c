@@ -215,6 +215,13 @@ static int run_container(const struct oneshot *o, int *status, struct err *e) {
 
 /* --- logs --- */
 
+/* A container's words must not drive the terminal of whoever watches the boot. */
+static void make_harmless(char *text, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f)
+            text[i] = '?';
+}
+
 static void show_log(const char *path) {
     AUTO_BUF struct buf text = BUF_INIT;
 
@@ -225,13 +232,17 @@ static void show_log(const char *path) {
     if (skip > 0)
         log_notice("the first %lld bytes of %s are not shown", (long long)skip, path);
     ssize_t n = room ? pread(fd, room, SHOW_MAX, skip) : 0;
-    if (n > 0)
-        (void)write_full(STDERR_FILENO, room, (size_t)n); /* a console that takes no more does without */
+    if (n <= 0)
+        return;
+    make_harmless(room, (size_t)n);
+    (void)write_full(STDERR_FILENO, room, (size_t)n); /* a console that takes no more does without */
+    if (room[n - 1] != '\n')
+        (void)write_full(STDERR_FILENO, "\n", 1);
 }
 
 static int open_log(const char *path, int *fd, struct err *e) {
-    *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    return *fd < 0 ? err_errno(e, -errno, "could not open %s", path) : 0;
+    *fd = open_log_file(path, e);
+    return *fd < 0 ? *fd : 0;
 }
 
 static int name_all(struct oneshot *o, const char *name, struct err *e) {
