@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Library of the guest programs that start containers.
-RUNTIME_CONFIG_SRC := runtime-config/words.c runtime-config/runtime.c runtime-config/prepare.c
+TOML_SRC := runtime-config/toml.c runtime-config/toml_value.c runtime-config/toml_string.c runtime-config/toml_mark.c
+RUNTIME_CONFIG_SRC := runtime-config/words.c runtime-config/runtime.c runtime-config/prepare.c \
+  runtime-config/containerd_conf.c $(TOML_SRC)
 $(eval $(call unit_test,runtime_test,runtime-config/runtime_test.c $(RUNTIME_CONFIG_SRC),jansson))
 $(eval $(call unit_test,prepare_test,runtime-config/prepare_test.c $(RUNTIME_CONFIG_SRC),jansson))
+$(eval $(call unit_test,toml_test,runtime-config/toml_test.c $(TOML_SRC),jansson))
+$(eval $(call unit_test,containerd_conf_test,runtime-config/containerd_conf_test.c runtime-config/containerd_conf.c $(TOML_SRC),jansson))

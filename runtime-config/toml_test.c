@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* By the chapters of TOML 1.0.0. A valid document is compared with its JSON; an invalid one must name its place. */
+#include "runtime-config/toml.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/fdutil.h"
+
+struct valid {
+    const char *text, *json;
+};
+
+struct invalid {
+    const char *text, *error; /* without the name and a colon; a beginning is enough */
+};
+
+static void check_valid(const struct valid *cases, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        struct err e = {0};
+        struct toml t;
+        if (toml_parse(&t, "x", cases[i].text, strlen(cases[i].text), &e) < 0)
+            fail_msg("%s\nis refused: %s", cases[i].text, e.msg);
+        AUTO_FREE char *json = json_dumps(t.root, JSON_COMPACT);
+        assert_non_null(json);
+        if (strcmp(json, cases[i].json) != 0)
+            fail_msg("%s\nis %s\nand not %s", cases[i].text, json, cases[i].json);
+        toml_free(&t);
+    }
+}
+
+static void check_invalid(const struct invalid *cases, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        struct err e = {0};
+        struct toml t;
+        if (toml_parse(&t, "x", cases[i].text, strlen(cases[i].text), &e) != -EINVAL)
+            fail_msg("%s\nis not refused", cases[i].text);
+        assert_null(t.root);
+        if (strncmp(e.msg, "x:", 2) != 0 || strncmp(e.msg + 2, cases[i].error, strlen(cases[i].error)) != 0)
+            fail_msg("%s\nsays \"%s\"\nand not \"x:%s\"", cases[i].text, e.msg, cases[i].error);
+    }
+}
+
+#define CHECK_VALID(cases) check_valid(cases, ARRAY_SIZE(cases))
+#define CHECK_INVALID(cases) check_invalid(cases, ARRAY_SIZE(cases))
+
+static void lines_and_comments(void **state) {
+    static const struct valid good[] = {
+        {"", "{}"},
+        {"# only a comment", "{}"},
+        {"\n \t\r\n# a\n\n", "{}"},
+        {"\xef\xbb\xbf"
+         "a = 1",
+         "{\"a\":1}"},
+        {"a = 1 # b = 2\r\n c = 3\n", "{\"a\":1,\"c\":3}"},
+        {"a = \"# not a comment\"#but this\t\xc3\xa9", "{\"a\":\"# not a comment\"}"},
+        {"  a=1\n\t[ t ] # c\nb=2", "{\"a\":1,\"t\":{\"b\":2}}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = 1 b = 2", "1:7: nothing but a comment may follow a value"},
+        {"a = 1\n\n  [t] x = 1", "3:7: nothing but a comment may follow a header"},
+        {"a = 1\rb = 2", "1:6: a carriage return without a newline"},
+        {"# a\x01", "1:4: control character 0x01 in a comment"},
+        {"# a\r", "1:4: control character 0x0d in a comment"},
+        {"# \x7f", "1:3: control character 0x7f in a comment"},
+        {"\n\v", "2:1: a key is missing"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void utf8_is_checked(void **state) {
+    static const struct valid good[] = {
+        {"a = \"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf\"",
+         "{\"a\":\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf\"}"},
+    };
+    static const struct invalid bad[] = {
+        {"# \xc3\xa9 \xff", "1:5: byte 0xff is not UTF-8"},     /* columns are characters */
+        {"a = 1\nb = \"\x80\"", "2:6: byte 0x80 is not UTF-8"}, /* a rest without a beginning */
+        {"# \xc0\xaf", "1:3: byte 0xc0"},                       /* longer than need be */
+        {"# \xe0\x9f\xbf", "1:3: byte 0xe0"},
+        {"# \xf0\x8f\xbf\xbf", "1:3: byte 0xf0"},
+        {"# \xed\xa0\x80", "1:3: byte 0xed"}, /* a surrogate */
+        {"# \xf4\x90\x80\x80", "1:3: byte 0xf4"},
+        {"# \xe2\x82", "1:3: byte 0xe2"}, /* cut off */
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void keys(void **state) {
+    static const struct valid good[] = {
+        {"key = 1\nbare_key = 2\nbare-key = 3\n1234 = 4", "{\"key\":1,\"bare_key\":2,\"bare-key\":3,\"1234\":4}"},
+        {"\"127.0.0.1\" = 1\n\"\xca\x8e\" = 2\n'quoted \"v\"' = 3",
+         "{\"127.0.0.1\":1,\"\xca\x8e\":2,\"quoted \\\"v\\\"\":3}"},
+        {"\"\" = 1", "{\"\":1}"},
+        {"'' = 1", "{\"\":1}"},
+        {"\"\\u0061\\t\" = 1", "{\"a\\t\":1}"},
+        {"\"a\\u0000b\" = 1\na = 2\n\"a\\u0000\" = 3", "{\"a\\u0000b\":1,\"a\":2,\"a\\u0000\":3}"},
+        {"a.b = 1\na . c = 2\n a.\t\"d.e\" = 3", "{\"a\":{\"b\":1,\"c\":2,\"d.e\":3}}"},
+        {"3.14159 = \"pi\"", "{\"3\":{\"14159\":\"pi\"}}"},
+        {"a.x = 1\nb.x = 2\na.y = 3", "{\"a\":{\"x\":1,\"y\":3},\"b\":{\"x\":2}}"},
+        {"true = 1\ninf = 2\n-=3", "{\"true\":1,\"inf\":2,\"-\":3}"},
+    };
+    static const struct invalid bad[] = {
+        {"= 1", "1:1: a key is missing"},
+        {"a. = 1", "1:4: a key is missing"},
+        {".a = 1", "1:1: a key is missing"},
+        {"a..b = 1", "1:3: a key is missing"},
+        {"\xc3\xa9 = 1", "1:1: a key is missing, or has to be quoted"},
+        {"a b = 1", "1:3: a key must be followed by ="},
+        {"a\n= 1", "1:2: a key must be followed by ="},
+        {"a", "1:2: a key must be followed by ="},
+        {"\"a\nb\" = 1", "1:1: the string is not closed on its line"},
+        {"\"\"\"a\"\"\" = 1", "1:1: a key cannot be a multi-line string"},
+        {"'''a''' = 1", "1:1: a key cannot be a multi-line string"},
+        {"a = 1\n\"a\" = 2", "2:1: \"a\" is defined already (line 1, column 1)"},
+        {"\n  'a' = 1\nb = 1\n a = 2", "4:2: \"a\" is defined already (line 2, column 3)"},
+        {"a.b = 1\na.b = 2", "2:3: \"b\" is defined already (line 1, column 3)"},
+        {"a = 1\na.b = 2", "2:1: \"a\" cannot be added to by a dotted key"},
+        {"a.b.c = 1\na.b = 2", "2:3: \"b\" is defined already"},
+        {"\"a\\u0000b\" = 1\n\"a\\u0000b\" = 2", "2:1: \"a?b\" is defined already"},
+        {"\"\\u001b[2J\" = 1\n\"\\u001b[2J\" = 2", "2:1: \"?[2J\" is defined already"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void basic_strings(void **state) {
+    static const struct valid good[] = {
+        {"a = \"\"", "{\"a\":\"\"}"},
+        {"a = \"\\b\\t\\n\\f\\r\\\"\\\\\"", "{\"a\":\"\\b\\t\\n\\f\\r\\\"\\\\\"}"},
+        {"a = \"\\u00E9\\u20ac\\U0001F600\\u0000\"", "{\"a\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\\u0000\"}"},
+        {"a = \"\\uD7FF\\uE000\\U0010FFFF\"", "{\"a\":\"\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\"}"},
+        {"a = \"a\tb\"", "{\"a\":\"a\\tb\"}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = \"b", "1:5: the string is not closed"},
+        {"a = \"b\n\"", "1:5: the string is not closed on its line"},
+        {"a = \"b\r\n\"", "1:5: the string is not closed on its line"},
+        {"a = \"b\rc\"", "1:7: control character 0x0d"},
+        {"a = \"\x1f\"", "1:6: control character 0x1f"},
+        {"a = \"\\a\"", "1:6: \\a is not an escape"},
+        {"a = \"\\x41\"", "1:6: \\x is not an escape"},
+        {"a = \"\\e\"", "1:6: \\e is not an escape"},
+        {"a = \"\\ \"", "1:6: a backslash must begin"},
+        {"a = \"\\u12\"", "1:6: \\u needs 4 hexadecimal digits"},
+        {"a = \"\\U0001F60\"", "1:6: \\U needs 8 hexadecimal digits"},
+        {"a = \"x\\uD800\"", "1:7: U+D800 is not a Unicode scalar value"},
+        {"a = \"\\uDFFF\"", "1:6: U+DFFF is not"},
+        {"a = \"\\U00110000\"", "1:6: U+110000 is not"},
+        {"a = \"\\", "1:6: a backslash must begin"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void multi_line_basic_strings(void **state) {
+    static const struct valid good[] = {
+        {"a = \"\"\"\"\"\"", "{\"a\":\"\"}"},
+        {"a = \"\"\"\nRoses\nViolets\"\"\"", "{\"a\":\"Roses\\nViolets\"}"},
+        {"a = \"\"\"\r\nRoses\r\n\r\nViolets\"\"\"", "{\"a\":\"Roses\\n\\nViolets\"}"},
+        {"a = \"\"\"\n\nb\"\"\"", "{\"a\":\"\\nb\"}"},
+        {"a = \"\"\"\nThe quick \\\n\n\n  fox \\\n    jumps.\\ \t\n    \"\"\"", "{\"a\":\"The quick fox jumps.\"}"},
+        {"a = \"\"\"x\\\r\n \r\n y\"\"\"", "{\"a\":\"xy\"}"},
+        {"a = \"\"\"two quotes: \"\". Enough.\"\"\"", "{\"a\":\"two quotes: \\\"\\\". Enough.\"}"},
+        {"a = \"\"\"three: \"\"\\\".\"\"\"", "{\"a\":\"three: \\\"\\\"\\\".\"}"},
+        {"a = \"\"\"\"\"\"\"", "{\"a\":\"\\\"\"}"},
+        {"a = \"\"\"\"b\"\"\"\"", "{\"a\":\"\\\"b\\\"\"}"},
+        {"a = \"\"\"\"\"b\"\"\"\"\"", "{\"a\":\"\\\"\\\"b\\\"\\\"\"}"},
+        {"a = \"\"\"\\u00e9\\\\\"\"\"", "{\"a\":\"\xc3\xa9\\\\\"}"},
+        {"a = \"\"\"\\\n\"\"\"", "{\"a\":\"\"}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = \"\"\"b\n\"\"", "1:5: the string is not closed"},
+        {"a = \"\"\"b", "1:5: the string is not closed"},
+        {"a = \"\"\"\"\"\"\"\"\"", "1:13: nothing but a comment may follow"},
+        {"a = \"\"\"b\"\"\"\"\"\"", "1:14: nothing but a comment may follow"},
+        {"a = \"\"\"\n\\ x\"\"\"", "2:1: a backslash must begin"},
+        {"a = \"\"\"\nb\rc\"\"\"", "2:2: control character 0x0d"},
+        {"a = \"\"\"\n\n\\q\"\"\"", "3:1: \\q is not an escape"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void literal_strings(void **state) {
+    static const struct valid good[] = {
+        {"a = ''", "{\"a\":\"\"}"},
+        {"a = 'C:\\Users\\n'", "{\"a\":\"C:\\\\Users\\\\n\"}"},
+        {"a = '<\\i\\c*\\s*>\t\"'", "{\"a\":\"<\\\\i\\\\c*\\\\s*>\\t\\\"\"}"},
+        {"a = ''''''", "{\"a\":\"\"}"},
+        {"a = '''I [dw]on't need \\d{2}'''", "{\"a\":\"I [dw]on't need \\\\d{2}\"}"},
+        {"a = '''\r\nfirst\\\n  second\n'''", "{\"a\":\"first\\\\\\n  second\\n\"}"},
+        {"a = ''''x'''''", "{\"a\":\"'x''\"}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = 'b", "1:5: the string is not closed"},
+        {"a = 'b\nc'", "1:5: the string is not closed on its line"},
+        {"a = 'it's'", "1:9: nothing but a comment may follow"},
+        {"a = '\x01'", "1:6: control character 0x01"},
+        {"a = '''\n\x7f'''", "2:1: control character 0x7f"},
+        {"a = '''b''", "1:5: the string is not closed"},
+        {"a = '''b''''''", "1:14: nothing but a comment may follow"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void integers(void **state) {
+    static const struct valid good[] = {
+        {"a = [+99, 42, 0, -17, +0, -0]", "{\"a\":[99,42,0,-17,0,0]}"},
+        {"a = [1_000, 5_349_221, 53_49_221, 1_2_3]", "{\"a\":[1000,5349221,5349221,123]}"},
+        {"a = [0xDEADBEEF, 0xdead_beef, 0x00f, 0o01234567, 0o755, 0b1101_0110, 0b0]",
+         "{\"a\":[3735928559,3735928559,15,342391,493,214,0]}"},
+        {"a = [9223372036854775807, -9223372036854775808, 0x7fff_ffff_ffff_ffff]",
+         "{\"a\":[9223372036854775807,-9223372036854775808,9223372036854775807]}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = 01", "1:5: a decimal number cannot begin with zeros"},
+        {"a = -00", "1:5: a decimal number cannot begin with zeros"},
+        {"a = 0_1", "1:5: a decimal number cannot begin with zeros"},
+        {"a = 1__0", "1:5: \"1__0\" is not a value"},
+        {"a = 1_", "1:5: \"1_\" is not a value"},
+        {"a = _1", "1:5: \"_1\" is not a value"},
+        {"a = +_1", "1:5: \"+_1\" is not a value"},
+        {"a = ++1", "1:5: \"++1\" is not a value"},
+        {"a = -", "1:5: \"-\" is not a value"},
+        {"a = +0x1", "1:5: \"+0x1\" is not a value"},
+        {"a = 0x", "1:5: \"0x\" is not a value"},
+        {"a = 0x_1", "1:5: \"0x_1\" is not a value"},
+        {"a = 0x1_", "1:5: \"0x1_\" is not a value"},
+        {"a = 0xg", "1:5: \"0xg\" is not a value"},
+        {"a = 0X1", "1:5: \"0X1\" is not a value"},
+        {"a = 0o8", "1:5: \"0o8\" is not a value"},
+        {"a = 0b2", "1:5: \"0b2\" is not a value"},
+        {"a = 1a", "1:5: \"1a\" is not a value"},
+        {"a = 9223372036854775808", "1:5: the integer does not fit 64 bits"},
+        {"a = -9223372036854775809", "1:5: the integer does not fit 64 bits"},
+        {"a = 0x8000_0000_0000_0000", "1:5: the integer does not fit 64 bits"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void floats(void **state) {
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {
+        {"+1.0", 1.0},
+        {"3.1415", 3.1415},
+        {"-0.01", -0.01},
+        {"5e+22", 5e22},
+        {"1e06", 1e6},
+        {"-2E-2", -2e-2},
+        {"6.626e-34", 6.626e-34},
+        {"0e0", 0.0},
+        {"1_0.0_1e1_0", 10.01e10},
+        {"224_617.445_991_228", 224617.445991228},
+        {"1e-400", 0.0},
+    };
+    static const struct invalid bad[] = {
+        {"a = .7", "1:5: \".7\" is not a value"},
+        {"a = 7.", "1:5: \"7.\" is not a value"},
+        {"a = 3.e+20", "1:5: \"3.e+20\" is not"},
+        {"a = 1e", "1:5: \"1e\" is not"},
+        {"a = 1.e", "1:5: \"1.e\" is not"},
+        {"a = 1e+", "1:5: \"1e+\" is not"},
+        {"a = 1._0", "1:5: \"1._0\" is not"},
+        {"a = 1_.0", "1:5: \"1_.0\" is not"},
+        {"a = 1.0_", "1:5: \"1.0_\" is not"},
+        {"a = 1e1_", "1:5: \"1e1_\" is not"},
+        {"a = 1e_1", "1:5: \"1e_1\" is not"},
+        {"a = 01.5", "1:5: a decimal number cannot begin"},
+        {"a = 1.2.3", "1:5: \"1.2.3\" is not"},
+        {"a = 1e2.3", "1:5: \"1e2.3\" is not"},
+        {"a = Inf", "1:5: \"Inf\" is not a value (a string needs quotes)"},
+        {"a = +-inf", "1:5: \"+-inf\" is not"},
+        {"a = infinity", "1:5: \"infinity\" is not"},
+        {"a = 0x1.8p1", "1:5: \"0x1.8p1\" is not"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+        struct toml t;
+        char text[64];
+        int n = snprintf(text, sizeof(text), "a = %s", good[i].text);
+        assert_int_equal(toml_parse(&t, "x", text, (size_t)n, NULL), 0);
+        const json_t *a = json_object_get(t.root, "a");
+        assert_int_equal(toml_type(&t, a), TOML_FLOAT);
+        if (fabs(json_real_value(a) - good[i].value) > 1e-15 * fabs(good[i].value))
+            fail_msg("%s is %g", text, json_real_value(a));
+        toml_free(&t);
+    }
+    CHECK_INVALID(bad);
+}
+
+static void booleans_and_missing_values(void **state) {
+    static const struct valid good[] = {{"a = true\nb = false", "{\"a\":true,\"b\":false}"}};
+    static const struct invalid bad[] = {
+        {"a = True", "1:5: \"True\" is not a value"},
+        {"a = yes", "1:5: \"yes\" is not a value (a string needs quotes)"},
+        {"a = truer", "1:5: \"truer\" is not"},
+        {"a =", "1:4: a value is missing"},
+        {"a = # 1", "1:5: a value is missing"},
+        {"a =\n1", "1:4: a value is missing"},
+        {"a = /var/log", "1:5: a value cannot begin with '/'"},
+        {"a = \xc3\xa9", "1:5: this is not a value"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void what_is_no_string_is_known(void **state) {
+    static const struct {
+        const char *text, *value;
+        enum toml_type type;
+    } cases[] = {
+        {"1979-05-27T07:32:00Z", "1979-05-27T07:32:00Z", TOML_OFFSET_DATETIME},
+        {"1979-05-27t00:32:00.999999-07:00", "1979-05-27t00:32:00.999999-07:00", TOML_OFFSET_DATETIME},
+        {"1979-05-27 07:32:00z", "1979-05-27 07:32:00z", TOML_OFFSET_DATETIME},
+        {"1979-05-27 07:32:00+23:59 # x", "1979-05-27 07:32:00+23:59", TOML_OFFSET_DATETIME},
+        {"1979-05-27T07:32:00", "1979-05-27T07:32:00", TOML_LOCAL_DATETIME},
+        {"2016-12-31 23:59:60.5", "2016-12-31 23:59:60.5", TOML_LOCAL_DATETIME},
+        {"1979-05-27", "1979-05-27", TOML_LOCAL_DATE},
+        {"1979-05-27 # x", "1979-05-27", TOML_LOCAL_DATE},
+        {"2000-02-29", "2000-02-29", TOML_LOCAL_DATE},
+        {"0000-01-01", "0000-01-01", TOML_LOCAL_DATE},
+        {"00:32:00.999999999999", "00:32:00.999999999999", TOML_LOCAL_TIME},
+        {"07:32:00", "07:32:00", TOML_LOCAL_TIME},
+        {"inf", "inf", TOML_FLOAT},
+        {"+inf", "+inf", TOML_FLOAT},
+        {"-nan", "-nan", TOML_FLOAT},
+        {"-1e400", "-inf", TOML_FLOAT},
+        {"\"1979-05-27\"", "1979-05-27", TOML_STRING},
+        {"'inf'", "inf", TOML_STRING},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct err e = {0};
+        struct toml t;
+        char text[80];
+        int n = snprintf(text, sizeof(text), "a = %s", cases[i].text);
+        if (toml_parse(&t, "x", text, (size_t)n, &e) < 0)
+            fail_msg("%s is refused: %s", text, e.msg);
+        const json_t *a = json_object_get(t.root, "a");
+        assert_string_equal(json_string_value(a), cases[i].value);
+        assert_int_equal(toml_type(&t, a), cases[i].type);
+        toml_free(&t);
+    }
+}
+
+static void wrong_dates(void **state) {
+    static const char *const cases[] = {
+        "1979-13-01",
+        "1979-00-01",
+        "1979-04-31",
+        "1979-02-29",
+        "1900-02-29",
+        "1979-05-00",
+        "1979-5-27",
+        "79-05-27",
+        "1979-05-27T",
+        "1979-05-27T07:32",
+        "1979-05-27T24:00:00",
+        "1979-05-27T07:60:00",
+        "1979-05-27T07:32:61",
+        "1979-05-27T07:32:00.",
+        "1979-05-27T7:32:00",
+        "1979-05-27_07:32:00",
+        "1979-05-27 07:32",
+        "1979-05-27T07:32:00+1:00",
+        "1979-05-27T07:32:00+24:00",
+        "1979-05-27T07:32:00-07:60",
+        "1979-05-27T07:32:00Zx",
+        "1979-05-27Z",
+        "07:32",
+        "07:32:00Z",
+        "7:32:00",
+        "25:00:00",
+        "19790-05-27",
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[64], want[96];
+        (void)snprintf(text, sizeof(text), "a = %s", cases[i]);
+        (void)snprintf(want, sizeof(want), "1:5: \"%s\" is not a date or time that there is", cases[i]);
+        check_invalid(&(struct invalid){text, want}, 1);
+    }
+}
+
+static void arrays(void **state) {
+    static const struct valid good[] = {
+        {"a = []", "{\"a\":[]}"},
+        {"a = [ 1, 2.5, \"c\", true, [], {} ]", "{\"a\":[1,2.5,\"c\",true,[],{}]}"},
+        {"a = [\n# c\n 1,\n\n 2 # two\r\n , # three\n ]", "{\"a\":[1,2]}"},
+        {"a = [ [ 1, 2 ], [\"a\", 'b', \"\"\"c\"\"\"] ]", "{\"a\":[[1,2],[\"a\",\"b\",\"c\"]]}"},
+        {"a = [{x=1},\n{y.z=2}]", "{\"a\":[{\"x\":1},{\"y\":{\"z\":2}}]}"},
+        {"a = [1979-05-27, 07:32:00]", "{\"a\":[\"1979-05-27\",\"07:32:00\"]}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = [", "1:6: a value is missing"},
+        {"a = [1", "1:7: the array of line 1 must go on with , or ]"},
+        {"\na = [1,\n2 3]", "3:3: the array of line 2 must go on with , or ]"},
+        {"a = [,1]", "1:6: a value cannot begin with ','"},
+        {"a = [1,,2]", "1:8: a value cannot begin with ','"},
+        {"a = [1}", "1:7: the array of line 1 must go on"},
+        {"a = [1] 2", "1:9: nothing but a comment may follow"},
+        {"a = ]", "1:5: a value cannot begin with ']'"},
+        {"a = [b = 1]", "1:6: \"b\" is not a value"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void inline_tables(void **state) {
+    static const struct valid good[] = {
+        {"a = {}", "{\"a\":{}}"},
+        {"a = { x = 1, 'y z' = {}, p.q = [\n1,\n2] }", "{\"a\":{\"x\":1,\"y z\":{},\"p\":{\"q\":[1,2]}}}"},
+        {"a = {b.c = 1, b.d = 2}", "{\"a\":{\"b\":{\"c\":1,\"d\":2}}}"},
+        {"a.b = {x = 1}\na.c = 2", "{\"a\":{\"b\":{\"x\":1},\"c\":2}}"},
+    };
+    static const struct invalid bad[] = {
+        {"a = {x = 1,}", "1:12: a key is missing"},
+        {"a = {,}", "1:6: a key is missing"},
+        {"a = {x = 1 y = 2}", "1:12: the inline table of column 5 must go on with , or }"},
+        {"a = {x = 1\n}", "1:11: the inline table of column 5 must go on"},
+        {"a = {\nx = 1}", "1:6: a key is missing"},
+        {"a = {x = 1 # c\n}", "1:12: the inline table of column 5"},
+        {"a = {x = 1, x = 2}", "1:13: \"x\" is defined already (line 1, column 6)"},
+        {"a = {x = 1, x.y = 2}", "1:13: \"x\" cannot be added to"},
+        {"a = {x = {}, x.y = 2}", "1:14: \"x\" cannot be added to"},
+        {"a = {x.y = 1, x = 2}", "1:15: \"x\" is defined already"},
+        {"a = {}\na.b = 1", "2:1: \"a\" cannot be added to by a dotted key"},
+        {"a = {}\n[a.b]", "2:2: \"a\" is not a table that headers can add to (line 1, column 1)"},
+        {"a = {b.c = 1}\n[a]", "2:2: \"a\" is defined already"},
+        {"a.b = {}\na.b.c = 1", "2:3: \"b\" cannot be added to"},
+        {"a = {", "1:6: a key is missing"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void tables(void **state) {
+    static const struct valid good[] = {
+        {"[a]", "{\"a\":{}}"},
+        {"[a]\nx = 1\n[b]\nx = 2", "{\"a\":{\"x\":1},\"b\":{\"x\":2}}"},
+        {"[dog.\"tater.man\"]\ntype.name = \"pug\"", "{\"dog\":{\"tater.man\":{\"type\":{\"name\":\"pug\"}}}}"},
+        {"[ g .  h  . 'l' ]", "{\"g\":{\"h\":{\"l\":{}}}}"},
+        {"[x.y.z.w]\n[x]\nv = 1", "{\"x\":{\"y\":{\"z\":{\"w\":{}}},\"v\":1}}"},
+        {"[a.b]\nx = 1\n[a.c]\n[a]", "{\"a\":{\"b\":{\"x\":1},\"c\":{}}}"},
+        {"[fruit]\napple.color = \"red\"\napple.taste.sweet = true\n[fruit.apple.texture]\nsmooth = true",
+         "{\"fruit\":{\"apple\":{\"color\":\"red\",\"taste\":{\"sweet\":true},\"texture\":{\"smooth\":true}}}}"},
+        {"[\"\"]\nx = 1", "{\"\":{\"x\":1}}"},
+    };
+    static const struct invalid bad[] = {
+        {"[]", "1:2: a key is missing"},
+        {"[a", "1:3: the header must end with ]"},
+        {"[a.]", "1:4: a key is missing"},
+        {"[.a]", "1:2: a key is missing"},
+        {"[a b]", "1:4: the header must end with ]"},
+        {"[a]]", "1:4: nothing but a comment may follow a header"},
+        {"[a]\n[a]", "2:2: \"a\" is defined already (line 1, column 2)"},
+        {"[a.b]\n[a]\n[a]", "3:2: \"a\" is defined already"},
+        {"[a]\nb = 1\n[a.b]", "3:4: \"b\" is defined already (line 2, column 1)"},
+        {"[a]\nb = 1\n[a.b.c]", "3:4: \"b\" is not a table that headers can add to"},
+        {"[fruit]\napple.x = 1\n[fruit.apple]", "3:8: \"apple\" is defined already"},
+        {"[fruit]\napple.x.y = 1\n[fruit.apple.x]", "3:14: \"x\" is defined already"},
+        {"[a.b.c]\nz = 9\n[a]\nb.c.t = 1", "4:3: \"c\" cannot be added to by a dotted key"},
+        {"[a.b]\n[a]\nb = 1", "3:1: \"b\" is defined already"},
+        {"a.b = 1\n[a]", "2:2: \"a\" is defined already"},
+        {"[a\nb]", "1:3: the header must end with ]"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+static void arrays_of_tables(void **state) {
+    static const struct valid good[] = {
+        {"[[p]]\nx = 1\n[[p]]\n\n[[ p ]] # c\nx = 3", "{\"p\":[{\"x\":1},{},{\"x\":3}]}"},
+        {"[[f]]\n[f.physical]\nc = 1\n[[f.v]]\nn = 1\n[[f.v]]\nn = 2\n[[f]]\n[[f.v]]\nn = 3",
+         "{\"f\":[{\"physical\":{\"c\":1},\"v\":[{\"n\":1},{\"n\":2}]},{\"v\":[{\"n\":3}]}]}"},
+        {"[[a.b]]\nx = 1\n[a]\ny = 2", "{\"a\":{\"b\":[{\"x\":1}],\"y\":2}}"},
+        {"[[a]]\nb.c = 1\n[[a]]\nb.c = 2", "{\"a\":[{\"b\":{\"c\":1}},{\"b\":{\"c\":2}}]}"},
+    };
+    static const struct invalid bad[] = {
+        {"[[a]", "1:4: the header must end with ]]"},
+        {"[[a] ]", "1:4: the header must end with ]]"},
+        {"[ [a]]", "1:3: a key is missing"},
+        {"[[]]", "1:3: a key is missing"},
+        {"[f.p]\n[[f]]", "2:3: \"f\" is not an array of tables (line 1, column 2)"},
+        {"f = []\n[[f]]", "2:3: \"f\" is not an array of tables"},
+        {"f = [{}]\n[f.x]", "2:2: \"f\" is not a table that headers can add to"},
+        {"[[f]]\n[f]", "2:2: \"f\" is defined already"},
+        {"[[f]]\n[[f.v]]\n[f.v]", "3:4: \"v\" is defined already"},
+        {"[[f]]\n[f.v]\n[[f.v]]", "3:5: \"v\" is not an array of tables"},
+        {"[[a.b]]\n[a]\nb.y = 2", "3:1: \"b\" cannot be added to by a dotted key"},
+        {"a.b = 1\n[[a]]", "2:3: \"a\" is not an array of tables"},
+    };
+    (void)state;
+    CHECK_VALID(good);
+    CHECK_INVALID(bad);
+}
+
+/* Fills text with n times `piece` between begin and end, and parses that. */
+static int parse_repeated(const char *begin, const char *piece, size_t n, const char *end, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct toml t;
+
+    assert_int_equal(buf_puts(&text, begin), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(buf_puts(&text, piece), 0);
+    assert_int_equal(buf_puts(&text, end), 0);
+    int r = toml_parse(&t, "x", text.data, text.len, e);
+    toml_free(&t);
+    return r;
+}
+
+static void what_is_too_much_is_refused(void **state) {
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(parse_repeated("a = ", "[", 500000, "", &e), -EINVAL);
+    assert_string_equal(e.msg, "x:1:69: nested deeper than 64");
+    assert_int_equal(parse_repeated("[", "a.", 500000, "a]", &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "nested deeper than 64"));
+    assert_int_equal(parse_repeated("", "a.", 500000, "a = 1", &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "nested deeper than 64"));
+    assert_int_equal(parse_repeated("a = ", "{a.a = ", 500000, "", &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "nested deeper than 64"));
+    assert_int_equal(parse_repeated("a = [", "[],", TOML_VALUES_MAX - 1, "]", &e), 0);
+    assert_int_equal(parse_repeated("a = [", "[],", TOML_VALUES_MAX + 1, "]", &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "more than 65536 values"));
+    assert_int_equal(parse_repeated("", "[[a]]\n", TOML_VALUES_MAX + 1, "", &e), -EINVAL);
+    assert_string_equal(e.msg, "x:65536:3: more than 65536 values");
+    /* Up to the bound it is fine. */
+    assert_int_equal(parse_repeated("", "a.", TOML_DEPTH_MAX, "a = 1", &e), 0);
+    assert_int_equal(parse_repeated("a = [", "[", TOML_DEPTH_MAX - 1, "", &e), -EINVAL);
+    assert_null(strstr(e.msg, "deeper"));
+}
+
+static void keys_have_their_position(void **state) {
+    static const char text[] = "# \xc3\xa9\n  a = true\n[t]\n'\xc3\xa9' = 1 \nc.d = {\"e\" = 1}\n";
+    struct toml_position at;
+    struct toml t;
+    (void)state;
+    assert_int_equal(toml_parse(&t, "x", text, sizeof(text) - 1, NULL), 0);
+    at = toml_position(&t, t.root, "a");
+    assert_true(at.line == 2 && at.column == 3);
+    const json_t *table = json_object_get(t.root, "t");
+    at = toml_position(&t, table, "\xc3\xa9");
+    assert_true(at.line == 4 && at.column == 1);
+    at = toml_position(&t, json_object_get(json_object_get(table, "c"), "d"), "e");
+    assert_true(at.line == 5 && at.column == 8);
+    at = toml_position(&t, t.root, "nosuch");
+    assert_true(at.line == 0 && at.column == 0);
+    toml_free(&t);
+}
+
+/* The text has no end but its length: the reader must not look behind it. */
+static void nothing_is_read_behind_the_end(void **state) {
+    static const char whole[] =
+        "a = \"\"\"b\\\n\"\"\"\nc.d = [1, 0x2, {e = 'f'}]\n[t.\"u\"]\nv = 1979-05-27 07:32:00Z\n"
+        "[[w]]\nx = -1_0.5e+3\r\n# \xe2\x82\xac";
+    (void)state;
+    for (size_t len = 0; len < sizeof(whole); len++) {
+        AUTO_FREE char *part = malloc(len + !len); /* the sanitizer watches its end */
+        struct toml t;
+        assert_non_null(part);
+        memcpy(part, whole, len);
+        int r = toml_parse(&t, "x", part, len, NULL);
+        assert_true(r == 0 || r == -EINVAL);
+        toml_free(&t);
+    }
+}
+
+static void files_are_read(void **state) {
+    static char path[] = "/tmp/toml_test.XXXXXX";
+    struct err e = {0};
+    struct toml t;
+    (void)state;
+    AUTO_CLOSE int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write_full(fd, "a = 1\nb = ", 10), 0);
+    assert_int_equal(toml_load(&t, path, 64, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, path));
+    assert_non_null(strstr(e.msg, ":2:5: a value is missing"));
+    assert_int_equal(toml_load(&t, path, 9, &e), -EFBIG);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(toml_load(&t, path, 64, &e), -ENOENT);
+    toml_free(&t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_and_comments),
+        cmocka_unit_test(utf8_is_checked),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(basic_strings),
+        cmocka_unit_test(multi_line_basic_strings),
+        cmocka_unit_test(literal_strings),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(floats),
+        cmocka_unit_test(booleans_and_missing_values),
+        cmocka_unit_test(what_is_no_string_is_known),
+        cmocka_unit_test(wrong_dates),
+        cmocka_unit_test(arrays),
+        cmocka_unit_test(inline_tables),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(arrays_of_tables),
+        cmocka_unit_test(what_is_too_much_is_refused),
+        cmocka_unit_test(keys_have_their_position),
+        cmocka_unit_test(nothing_is_read_behind_the_end),
+        cmocka_unit_test(files_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
