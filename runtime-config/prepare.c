@@ -166,9 +166,6 @@ int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e)
         AUTO_FREE char *dir = in_bundle(bundle, rt->mkdir.v[i]);
         r = dir ? mkdir_p(dir, 0755, e) : err_errno(e, -ENOMEM, "could not create %s", rt->mkdir.v[i]);
     }
-    if (!r && rt->interfaces_len > 0)
-        r = err_set(e, -EOPNOTSUPP, "runtime.json asks for %zu network interfaces: not supported yet",
-                    rt->interfaces_len);
     return r;
 }
 
@@ -200,6 +197,12 @@ int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e) {
         if (rt->bind_ns[i] && *rt->bind_ns[i])
             r = bind_ns(pid, ns_names[i], rt->bind_ns[i], e);
     return r;
+}
+
+int runtime_prepare_process(struct runtime *rt, int pid, struct err *e) {
+    int r = interfaces_give(&rt->interfaces, pid, e);
+
+    return r < 0 ? r : runtime_bind_namespaces(rt, pid, e);
 }
 
 /* A read-only root is a bind without a type; a remount, or a change of propagation, adds no mount. */

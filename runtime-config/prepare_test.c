@@ -93,16 +93,6 @@ static void the_first_failure_ends_it(void **state) {
     runtime_free(&rt);
 }
 
-static void what_is_not_supported_is_said(void **state) {
-    struct runtime rt;
-    struct err e = {0};
-    (void)state;
-    load("{\"interfaces\":[{\"name\":\"eth0\"}]}", &rt);
-    assert_int_equal(runtime_prepare(&rt, top, &e), -EOPNOTSUPP);
-    assert_non_null(strstr(e.msg, "1 network interfaces"));
-    runtime_free(&rt);
-}
-
 static void options_that_are_too_long_are_refused(void **state) {
     AUTO_BUF struct buf doc = BUF_INIT;
     struct runtime rt;
@@ -259,7 +249,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(directories_are_made_below_the_root_or_where_they_say),
         cmocka_unit_test(the_first_failure_ends_it),
-        cmocka_unit_test(what_is_not_supported_is_said),
         cmocka_unit_test(options_that_are_too_long_are_refused),
         cmocka_unit_test(mounts_are_made_and_undone),
         cmocka_unit_test(a_root_is_mounted_once_however_often_it_starts),

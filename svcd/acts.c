@@ -87,8 +87,8 @@ static void task_created(struct service *s, const struct grpc_result *r) {
     }
     if (first_start(s))
         stamp(s, "created", s->entered_ns, true, "");
-    if (runtime_bind_namespaces(&s->runtime, (int)s->pid, &e) < 0)
-        service_fail(s, "bind its namespaces", e.msg);
+    if (runtime_prepare_process(&s->runtime, (int)s->pid, &e) < 0)
+        service_fail(s, "prepare its process", e.msg);
     else
         service_event(s, LIFE_EV_OK);
 }
@@ -180,6 +180,7 @@ static int prepare(struct service *s, struct err *e) {
     if (!path)
         return err_errno(e, -ENOMEM, "could not read runtime.json");
     runtime_unmount(&s->runtime, s->bundle); /* of the life before, if there was one */
+    interfaces_take_back(&s->runtime.interfaces);
     runtime_free(&s->runtime);
     int r = runtime_load(path, &s->runtime, e);
     if (!r)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # svcd, the supervisor, and `service`, its command: one program, by two names.
 SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) $(RUNTIME_CONFIG_SRC)
-SVCD_PKGS := jansson libnghttp2 libprotobuf-c
+SVCD_PKGS := $(RUNTIME_CONFIG_PKGS) libnghttp2 libprotobuf-c
 
 $(BUILD)/gen/svcd/containerd.pb-c.c: svcd/containerd.proto
 	$(call say,PROTO,$@)
