@@ -6,13 +6,17 @@
 #include "runtime-config/interfaces.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/fdutil.h"
 #include "lib/json.h"
 #include "lib/log.h"
 #include "runtime-config/link.h"
+
+#define NOTES_MAX ((size_t)INTERFACES_MAX * 12)
 
 static const char *const known_keys[] = {"name", "add", "peer", "createInRoot"};
 
@@ -149,9 +153,16 @@ static int create_failed(const struct interface *i, int r, struct err *e) {
     return err_set(e, r, "could not create interface %s (%s): it is there already", i->name, i->add);
 }
 
-static int create(int fd, struct interface *i, int pid, struct err *e) {
+/* Without the note the next life finds it in its way, and says so. */
+static void note(const char *notes, unsigned index) {
+    AUTO_CLOSE int fd = open(notes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || dprintf(fd, "%u\n", index) < 0)
+        log_warning("could not write %s: %s", notes, strerror(errno));
+}
+
+static int create(int fd, const struct interface *i, int pid, const char *notes, struct err *e) {
     bool move_later = i->create_in_root && !*i->peer && !is_our_namespace(pid);
-    bool stays = *i->peer || move_later || is_our_namespace(pid);
     uint32_t where = move_later ? 0 : (uint32_t)pid;
     union link_msg m;
     int r = *i->peer ? link_msg_veth(&m, i->name, i->peer, where) : link_msg_create(&m, i->name, i->add, where);
@@ -161,39 +172,42 @@ static int create(int fd, struct interface *i, int pid, struct err *e) {
     r = link_talk(fd, &m, LINK_DEADLINE_MS, e);
     if (r < 0)
         return create_failed(i, r, e);
-    if (stays)
-        i->root_index = if_nametoindex(*i->peer ? i->peer : i->name);
-    if (!move_later)
+    bool here = *i->peer || move_later || is_our_namespace(pid);
+    unsigned index = here ? if_nametoindex(*i->peer ? i->peer : i->name) : 0;
+    if (!move_later) {
+        if (index && notes)
+            note(notes, index);
         return 0;
+    }
     r = move(fd, i, pid, e);
-    if (r < 0 && i->root_index)
-        delete_link(fd, i->root_index);
-    i->root_index = 0;
+    if (r < 0 && index)
+        delete_link(fd, index);
     return r;
 }
 
-int interfaces_give(struct interfaces *list, int pid, struct err *e) {
+int interfaces_give(const struct interfaces *list, int pid, const char *notes, struct err *e) {
     if (list->len == 0)
         return 0;
     AUTO_CLOSE int fd = link_open(e);
     int r = fd < 0 ? fd : 0;
     for (size_t i = 0; i < list->len && !r; i++) {
-        r = *list->v[i].add ? create(fd, &list->v[i], pid, e) : move(fd, &list->v[i], pid, e);
+        r = *list->v[i].add ? create(fd, &list->v[i], pid, notes, e) : move(fd, &list->v[i], pid, e);
         if (!r)
             log_info("%s interface %s for process %d", *list->v[i].add ? "created" : "moved", list->v[i].name, pid);
     }
     return r;
 }
 
-void interfaces_take_back(struct interfaces *list) {
-    AUTO_CLOSE int fd = -1;
+void interfaces_take_back(const char *notes) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    uint64_t index;
+    char *line;
 
-    for (size_t i = 0; i < list->len; i++) {
-        if (!list->v[i].root_index)
-            continue;
-        if (fd < 0 && (fd = link_open(NULL)) < 0)
-            return;
-        delete_link(fd, list->v[i].root_index);
-        list->v[i].root_index = 0;
-    }
+    if (read_file(notes, NOTES_MAX, &text, NULL) < 0)
+        return; /* most have none */
+    AUTO_CLOSE int fd = link_open(NULL);
+    for (char *pos = text.data; fd >= 0 && (line = next_line(&pos));)
+        if (parse_u64(line, INT32_MAX, &index) == 0 && index > 0)
+            delete_link(fd, (unsigned)index);
+    (void)unlink(notes);
 }

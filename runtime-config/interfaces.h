@@ -17,7 +17,6 @@ struct interface {
     const char *add;  /* the kernel's name of a kind of link; "": it is there and moves in */
     const char *peer; /* of a veth: the end that stays; "" with every other kind */
     bool create_in_root;
-    unsigned root_index; /* of what was made for it and has stayed in our namespace; 0: nothing */
 };
 
 struct interfaces {
@@ -31,11 +30,12 @@ void interfaces_free(struct interfaces *list);
 
 /*
  * Makes or moves each, in order, for the network namespace of the process, up to the first failure. An interface that
- * is there already is one. Waits for the kernel at most LINK_DEADLINE_MS for each.
+ * is there already is one. Waits for the kernel's answer at most LINK_DEADLINE_MS for each. What was made and is in our
+ * own namespace is noted in the file `notes`, unless that is NULL: an index a line.
  */
-int interfaces_give(struct interfaces *list, int pid, struct err *e);
+int interfaces_give(const struct interfaces *list, int pid, const char *notes, struct err *e);
 
-/* Deletes what interfaces_give() has left in our own namespace, so that it can be called once more; best effort. */
-void interfaces_take_back(struct interfaces *list);
+/* Deletes the interfaces that are noted there, and the file: they can be given once more. Best effort. */
+void interfaces_take_back(const char *notes);
 
 #endif

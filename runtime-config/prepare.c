@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
 
 #include "lib/fdutil.h"
 #include "runtime-config/runtime.h"
@@ -169,6 +172,14 @@ int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e)
     return r;
 }
 
+/* A path that is something else stays what it is. */
+static void unbind_ns(const char *path) {
+    struct statfs fs;
+
+    if (statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC)
+        (void)umount2(path, MNT_DETACH);
+}
+
 static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
     char from[64];
     AUTO_FREE char *dir = strdup(path);
@@ -180,7 +191,7 @@ static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
     int r = *dir ? mkdir_p(dir, 0755, e) : 0;
     if (r < 0)
         return r;
-    (void)umount2(path, MNT_DETACH); /* of the life before; a bound namespace cannot be opened for writing */
+    unbind_ns(path); /* of the life before; a bound namespace cannot be opened for writing */
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_errno(e, -errno, "could not create %s", path);
@@ -199,8 +210,14 @@ int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e) {
     return r;
 }
 
-int runtime_prepare_process(struct runtime *rt, int pid, struct err *e) {
-    int r = interfaces_give(&rt->interfaces, pid, e);
+void runtime_unbind_namespaces(const struct runtime *rt) {
+    for (int i = 0; i < NS_COUNT; i++)
+        if (rt->bind_ns[i] && *rt->bind_ns[i])
+            unbind_ns(rt->bind_ns[i]);
+}
+
+int runtime_prepare_process(const struct runtime *rt, int pid, const char *notes, struct err *e) {
+    int r = interfaces_give(&rt->interfaces, pid, notes, e);
 
     return r < 0 ? r : runtime_bind_namespaces(rt, pid, e);
 }

@@ -189,6 +189,27 @@ static void a_namespace_is_bound_once_however_often_it_starts(void **state) {
     runtime_free(&rt);
 }
 
+static void only_namespaces_are_unbound(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    load("{\"bindNS\":{\"uts\":\"TOP/ns/uts\"}}", &rt);
+    if (runtime_bind_namespaces(&rt, getpid(), &e) < 0)
+        fail_msg("%s", e.msg);
+    runtime_unbind_namespaces(&rt);
+    assert_int_equal(mounts_on(at("ns/uts")), 0);
+    runtime_unbind_namespaces(&rt); /* again: nothing is bound */
+    runtime_free(&rt);
+    load("{\"mounts\":[{\"destination\":\"TOP/data\",\"type\":\"tmpfs\"}],\"bindNS\":{\"uts\":\"TOP/data\"}}", &rt);
+    assert_int_equal(runtime_prepare(&rt, top, &e), 0);
+    runtime_unbind_namespaces(&rt);
+    assert_int_equal(mounts_on(at("data")), 1);
+    runtime_unmount(&rt, top);
+    runtime_free(&rt);
+}
+
 static void a_process_that_is_gone_has_no_namespaces(void **state) {
     struct runtime rt;
     struct err e = {0};
@@ -254,6 +275,7 @@ int main(void) {
         cmocka_unit_test(a_root_is_mounted_once_however_often_it_starts),
         cmocka_unit_test(an_overlays_directories_are_made),
         cmocka_unit_test(a_namespace_is_bound_once_however_often_it_starts),
+        cmocka_unit_test(only_namespaces_are_unbound),
         cmocka_unit_test(a_process_that_is_gone_has_no_namespaces),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -56,8 +56,11 @@ int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e)
 /* Binds the namespaces of pid to their paths, in place of what was bound there before. */
 int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e);
 
-/* What is done between creation and start: gives pid its interfaces, then binds its namespaces. */
-int runtime_prepare_process(struct runtime *rt, int pid, struct err *e);
+/* What is done between creation and start: interfaces_give(), with its `notes`, then runtime_bind_namespaces(). */
+int runtime_prepare_process(const struct runtime *rt, int pid, const char *notes, struct err *e);
+
+/* Unbinds the namespaces that are bound on its paths; best effort. */
+void runtime_unbind_namespaces(const struct runtime *rt);
 
 /* Undoes runtime_prepare()'s mounts, last first; best effort. */
 void runtime_unmount(const struct runtime *rt, const char *bundle);

@@ -83,7 +83,7 @@ static int read_pid(const char *path, pid_t *pid, struct err *e) {
     return 0;
 }
 
-static int create_and_start(struct oneshot *o, int *status, struct err *e) {
+static int create_and_start(const struct oneshot *o, int *status, struct err *e) {
     AUTO_FREE char *pid_file = NULL;
     pid_t pid = 0;
 
@@ -100,7 +100,7 @@ static int create_and_start(struct oneshot *o, int *status, struct err *e) {
     if (r < 0)
         return r;
     announce(o, "preparing");
-    r = runtime_prepare_process(&o->runtime, pid, e);
+    r = runtime_prepare_process(&o->runtime, pid, NULL, e);
     if (!r) {
         announce(o, "starting");
         r = runc_step(o, (const char *const[]){"start", o->id, NULL}, e);
@@ -114,7 +114,7 @@ static int create_and_start(struct oneshot *o, int *status, struct err *e) {
     return r < 0 ? r : deleted;
 }
 
-static int run_container(struct oneshot *o, int *status, struct err *e) {
+static int run_container(const struct oneshot *o, int *status, struct err *e) {
     if (runtime_wants_process(&o->runtime))
         return create_and_start(o, status, e);
     announce(o, "creating, starting and waiting");
