@@ -52,10 +52,10 @@ static void what_linuxkit_writes_is_read(void **state) {
     struct err e = {0};
     int r;
     (void)state;
-    AUTO_JSON json_t *doc = load("{\"interfaces\":[{\"name\":\"eth1\"},"
-                                 "{\"name\":\"wg0\",\"add\":\"wireguard\",\"createInRoot\":true},"
-                                 "{\"name\":\"eth0\",\"peer\":\"veth0\"}]}",
-                                 &list, &r, &e);
+    json_t *doc = load("{\"interfaces\":[{\"name\":\"eth1\"},"
+                       "{\"name\":\"wg0\",\"add\":\"wireguard\",\"createInRoot\":true},"
+                       "{\"name\":\"eth0\",\"peer\":\"veth0\"}]}",
+                       &list, &r, &e);
     assert_int_equal(r, 0);
     assert_int_equal(list.len, 3);
     assert_string_equal(list.v[0].name, "eth1");
@@ -67,6 +67,7 @@ static void what_linuxkit_writes_is_read(void **state) {
     assert_false(list.v[2].create_in_root);
     assert_string_equal(last_line, "");
     interfaces_free(&list);
+    json_decref(doc);
 }
 
 static void what_is_wrong_is_named(void **state) {
@@ -91,11 +92,12 @@ static void what_is_wrong_is_named(void **state) {
         struct interfaces list;
         struct err e = {0};
         int r;
-        AUTO_JSON json_t *doc = load(cases[i][0], &list, &r, &e);
+        json_t *doc = load(cases[i][0], &list, &r, &e);
         assert_int_equal(r, -EINVAL);
         if (!strstr(e.msg, cases[i][1]))
             fail_msg("\"%s\" does not say \"%s\"", e.msg, cases[i][1]);
         interfaces_free(&list);
+        json_decref(doc);
     }
 }
 
