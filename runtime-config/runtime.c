@@ -108,8 +108,6 @@ static void warn_unknown(const char *path, const json_t *doc) {
 }
 
 static int runtime_read(const char *path, const json_t *doc, struct runtime *rt, struct err *e) {
-    json_t *interfaces = NULL;
-
     if (!json_is_object(doc))
         return err_set(e, -EINVAL, "it is not an object");
     warn_unknown(path, doc);
@@ -119,14 +117,13 @@ static int runtime_read(const char *path, const json_t *doc, struct runtime *rt,
     if (!r)
         r = strings_load(doc, "$", "mkdir", &rt->mkdir, e);
     if (!r)
-        r = json_get_array(doc, "$", "interfaces", false, &interfaces, e);
+        r = interfaces_load(doc, path, &rt->interfaces, e);
     if (!r)
         r = bind_ns_load(doc, rt, e);
     if (!r)
         r = json_get_string(doc, "$", "namespace", false, &rt->ns, e);
     if (!r)
         r = words_load(doc, rt, e);
-    rt->interfaces_len = json_array_size(interfaces);
     return r;
 }
 
@@ -154,6 +151,7 @@ void runtime_free(struct runtime *rt) {
     for (size_t i = 0; i < rt->mounts_len; i++)
         free(rt->mounts[i].options.v);
     free(rt->mounts);
+    interfaces_free(&rt->interfaces);
     free(rt->cgroups.v);
     free(rt->mkdir.v);
     json_decref(rt->doc);
@@ -165,4 +163,8 @@ bool runtime_binds_namespaces(const struct runtime *rt) {
         if (rt->bind_ns[i] && *rt->bind_ns[i])
             return true;
     return false;
+}
+
+bool runtime_wants_process(const struct runtime *rt) {
+    return rt->interfaces.len > 0 || runtime_binds_namespaces(rt);
 }

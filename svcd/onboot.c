@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `runc run` where nothing has to happen between create and start, else create, bind namespaces, start, wait, delete.
- * The container's process is an orphan of runc create; as a subreaper this program is who waits for it.
+ * `runc run` where nothing has to happen between create and start, else create, give interfaces and bind namespaces,
+ * start, wait, delete. The container's process is an orphan of runc create; as a subreaper this program is who waits
+ * for it.
  */
 #include "svcd/onboot.h"
 
@@ -193,7 +194,7 @@ static int create_and_start(const struct oneshot *o, int *status, struct err *e)
     if (r < 0)
         return r;
     announce(o, "preparing");
-    r = runtime_bind_namespaces(&o->runtime, pid, e);
+    r = runtime_prepare_process(&o->runtime, pid, NULL, e);
     if (!r) {
         announce(o, "starting");
         r = runc_step(o, (const char *const[]){"start", o->id, NULL}, e);
@@ -207,7 +208,7 @@ static int create_and_start(const struct oneshot *o, int *status, struct err *e)
 }
 
 static int run_container(const struct oneshot *o, int *status, struct err *e) {
-    if (runtime_binds_namespaces(&o->runtime))
+    if (runtime_wants_process(&o->runtime))
         return create_and_start(o, status, e);
     announce(o, "creating, starting and waiting");
     return runc(o, (const char *const[]){"run", "--bundle", o->bundle, o->id, NULL}, status, e);
