@@ -9,7 +9,8 @@
 
 const char *const ns_names[NS_COUNT] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
 
-static const char *const known_keys[] = {"cgroups", "mounts", "mkdir", "interfaces", "bindNS", "namespace"};
+static const char *const known_keys[] = {"cgroups", "mounts",    "mkdir",    "interfaces",
+                                         "bindNS",  "namespace", "deadline", "onfail"};
 
 static int strings_load(const json_t *obj, const char *where, const char *key, struct strings *out, struct err *e) {
     json_t *list = NULL;
@@ -78,6 +79,21 @@ static int bind_ns_load(const json_t *doc, struct runtime *rt, struct err *e) {
     return r;
 }
 
+static int words_load(const json_t *doc, struct runtime *rt, struct err *e) {
+    const char *deadline = "", *onfail = "";
+    int r = json_get_string(doc, "$", "deadline", false, &deadline, e);
+
+    if (!r)
+        r = json_get_string(doc, "$", "onfail", false, &onfail, e);
+    if (r < 0)
+        return r;
+    if (*deadline && duration_parse(deadline, &rt->deadline_ms) < 0)
+        return err_set(e, -EINVAL, "$.deadline is not a time such as \"90s\" or \"5m\": \"%.50s\"", deadline);
+    if (*onfail && onfail_parse(onfail, &rt->onfail) < 0)
+        return err_set(e, -EINVAL, "$.onfail is not continue, reboot, poweroff or halt: \"%.50s\"", onfail);
+    return 0;
+}
+
 static void warn_unknown(const char *path, const json_t *doc) {
     const char *key;
     json_t *value;
@@ -106,6 +122,8 @@ static int runtime_read(const char *path, const json_t *doc, struct runtime *rt,
         r = bind_ns_load(doc, rt, e);
     if (!r)
         r = json_get_string(doc, "$", "namespace", false, &rt->ns, e);
+    if (!r)
+        r = words_load(doc, rt, e);
     return r;
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/err.h"
 #include "runtime-config/interfaces.h"
+#include "runtime-config/words.h"
 
 #define RUNTIME_JSON_MAX ((size_t)1 << 20)
 #define RUNTIME_LIST_MAX 1024 /* entries of any list */
@@ -33,6 +34,8 @@ struct runtime {
     struct interfaces interfaces;
     const char *bind_ns[NS_COUNT]; /* "" or an absolute path */
     const char *ns;                /* containerd namespace, "" = the default */
+    uint64_t deadline_ms;          /* of a one-shot; 0: none */
+    enum onfail onfail;
 };
 
 /* An absent file is an empty runtime. -EINVAL: a wrong type, with its JSON path. Unknown keys are warned about. */

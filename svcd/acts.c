@@ -180,9 +180,9 @@ static int prepare_logs(struct service *s, struct err *e) {
             *paths[i] = NULL;
             return err_errno(e, -ENOMEM, "could not name its logs");
         }
-        AUTO_CLOSE int fd = open(*paths[i], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+        AUTO_CLOSE int fd = open_log_file(*paths[i], e);
         if (fd < 0)
-            return err_errno(e, -errno, "could not open %s", *paths[i]);
+            return fd;
     }
     return 0;
 }

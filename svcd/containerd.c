@@ -176,7 +176,9 @@ static void start_process(struct containerd *c) {
     struct spawn s = SPAWN_INIT;
 
     /* It and its shims say much; runtime-config.toml will choose. */
-    AUTO_CLOSE int log = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    AUTO_CLOSE int log = open_log_file(LOG_FILE, &e);
+    if (log < 0)
+        log_warning("%s", e.msg);
     s.stdout_fd = s.stderr_fd = log;
     s.argv = (const char *const[]){PROGRAM, NULL};
     s.setsid = true;

@@ -14,6 +14,7 @@ SVCD_GEN := gen/svcd/containerd.pb-c.c
 $(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 SVCD_LIFE_SRC := svcd/service.c svcd/lifecycle.c svcd/acts.c svcd/spec.c svcd/ctrd.c svcd/grpc.c
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
+$(eval $(call unit_test,attend_test,svcd/attend_test.c svcd/attend.c))
 $(eval $(call unit_test,grpc_test,svcd/grpc_test.c svcd/grpc.c,libnghttp2))
 $(eval $(call unit_test,control_test,svcd/control_test.c svcd/control.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c svcd/printable.c,jansson))
