@@ -239,6 +239,27 @@ static void what_was_left_here_is_taken_back(void **state) {
         assert_int_equal(index_in_container("again0"), 0);
     }
     interfaces_take_back(notes); /* nothing left */
+    assert_true(access(notes, F_OK) < 0 && errno == ENOENT);
+}
+
+/* A container without a namespace of its own: what it gets would be in its own way the next time. */
+static void a_container_that_shares_ours_leaves_it_as_it_was(void **state) {
+    struct interface both[] = {
+        {.name = "share0", .add = kind, .peer = ""},
+        {.name = "share1", .add = kind, .peer = "", .create_in_root = true},
+    };
+    struct interfaces list = {both, ARRAY_SIZE(both)};
+    struct err e = {0};
+    (void)state;
+    NEEDS_NAMESPACES;
+    for (int n = 0; n < 2; n++) {
+        if (interfaces_give(&list, getpid(), notes, &e) < 0)
+            fail_msg("%s", e.msg);
+        assert_true(if_nametoindex("share0") && if_nametoindex("share1"));
+        interfaces_take_back(notes);
+        assert_int_equal(if_nametoindex("share0"), 0);
+        assert_int_equal(if_nametoindex("share1"), 0);
+    }
 }
 
 static void a_link_that_is_there_moves_in(void **state) {
@@ -389,6 +410,7 @@ int main(void) {
         cmocka_unit_test(a_link_is_made_in_the_root_and_moved),
         cmocka_unit_test(a_veth_has_one_end_here_and_one_there),
         cmocka_unit_test(what_was_left_here_is_taken_back),
+        cmocka_unit_test(a_container_that_shares_ours_leaves_it_as_it_was),
         cmocka_unit_test(a_link_that_is_there_moves_in),
         cmocka_unit_test(what_cannot_be_done_is_said),
         cmocka_unit_test(the_first_failure_ends_it),
