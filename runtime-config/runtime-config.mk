@@ -4,6 +4,7 @@ TOML_SRC := runtime-config/toml.c runtime-config/toml_value.c runtime-config/tom
 RUNTIME_CONFIG_SRC := runtime-config/runtime.c runtime-config/prepare.c runtime-config/containerd_conf.c $(TOML_SRC)
 $(eval $(call unit_test,runtime_test,runtime-config/runtime_test.c $(RUNTIME_CONFIG_SRC),jansson))
 $(eval $(call unit_test,prepare_test,runtime-config/prepare_test.c $(RUNTIME_CONFIG_SRC),jansson))
-$(eval $(call unit_test,toml_test,runtime-config/toml_test.c $(TOML_SRC),jansson))
+TOML_TEST_WRAP := -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+$(eval $(call unit_test,toml_test,runtime-config/toml_test.c $(TOML_SRC),jansson,$(TOML_TEST_WRAP)))
 $(eval $(call unit_test,toml_value_test,runtime-config/toml_value_test.c $(TOML_SRC),jansson))
 $(eval $(call unit_test,containerd_conf_test,runtime-config/containerd_conf_test.c runtime-config/containerd_conf.c $(TOML_SRC),jansson))

@@ -276,6 +276,58 @@ static void nothing_is_read_behind_the_end(void **state) {
     }
 }
 
+/* The linker gives these instead of the C library's (runtime-config.mk), and jansson is told of the first. */
+static long allocations_left = -1; /* negative: no end of them */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+static bool may_allocate(void) {
+    if (allocations_left > 0)
+        allocations_left--;
+    return allocations_left != 0;
+}
+
+void *__wrap_malloc(size_t size) {
+    return may_allocate() ? __real_malloc(size) : NULL;
+}
+
+void *__wrap_calloc(size_t n, size_t size) {
+    return may_allocate() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_realloc(void *p, size_t size) {
+    return may_allocate() ? __real_realloc(p, size) : NULL;
+}
+
+/* Wherever it happens, it is reported, and nothing is leaked (LeakSanitizer looks). */
+static void memory_may_end_at_any_point(void **state) {
+    static const char text[] =
+        "a.b = [1, 'two', {c = inf}, [[], 0x4, 1e2]]\n[d.e]\nf = 1979-05-27\n[[g]]\nh = 1\n[[g]]\n"
+        "k0=0\nk1=0\nk2=0\nk3=0\nk4=0\nk5=0\nk6=0\nk7=0\nk8=0\nk9=0\n";
+    int r = -ENOMEM;
+    long n = 1;
+    (void)state;
+    json_set_alloc_funcs(__wrap_malloc, free);
+    for (; r == -ENOMEM; n++) {
+        struct err e = {0};
+        struct toml t;
+        allocations_left = n;
+        r = toml_parse(&t, "x", text, sizeof(text) - 1, &e);
+        allocations_left = -1;
+        if (r == -ENOMEM)
+            assert_string_equal(e.msg, "could not read x: Cannot allocate memory");
+        toml_free(&t);
+    }
+    assert_int_equal(r, 0);
+    assert_true(n > 40);
+    json_set_alloc_funcs(malloc, free);
+}
+
 static void files_are_read(void **state) {
     static char path[] = "/tmp/toml_test.XXXXXX";
     struct err e = {0};
@@ -305,6 +357,7 @@ int main(void) {
         cmocka_unit_test(what_is_too_much_is_refused),
         cmocka_unit_test(keys_have_their_position),
         cmocka_unit_test(nothing_is_read_behind_the_end),
+        cmocka_unit_test(memory_may_end_at_any_point),
         cmocka_unit_test(files_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
