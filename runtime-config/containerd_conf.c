@@ -43,15 +43,17 @@ static int get_output(const struct toml *t, const char *path, const char *key, c
 
 static int get_options(const struct toml *t, const char *path, struct containerd_conf *c, struct err *e) {
     int r = get_string(t, path, "cliopts", &c->cliopts, e);
-    size_t len = 1;
-    char *rest;
+    char *word = c->cliopts;
 
-    if (r < 0 || !c->cliopts)
+    if (r < 0 || !word)
         return r;
-    for (char *word = strtok_r(c->cliopts, WHITE_SPACE, &rest); word; word = strtok_r(NULL, WHITE_SPACE, &rest)) {
+    for (size_t len = 1; *(word += strspn(word, WHITE_SPACE)); len++) {
         if (len > CONTAINERD_OPTIONS_MAX)
             return fail_at(t, path, "cliopts", "has more than 256 words", e);
-        c->argv[len++] = word;
+        c->argv[len] = word;
+        word += strcspn(word, WHITE_SPACE);
+        if (*word)
+            *word++ = '\0';
     }
     return 0;
 }

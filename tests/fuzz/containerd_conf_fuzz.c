@@ -17,8 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t n = 0;
 
     log_set_fd(-1);
-    AUTO_CLOSE int fd = fuzz_file(data, size, path, sizeof(path));
+    int fd = fuzz_file(data, size, path, sizeof(path));
     int r = containerd_conf_load(path, "/prog", &c, &e);
+    (void)close(fd);
     for (; c.argv[n]; n++)
         FUZZ_CHECK(*c.argv[n] && !strpbrk(c.argv[n], " \t\n\v\f\r"));
     FUZZ_CHECK(n >= 1 && n <= CONTAINERD_OPTIONS_MAX + 1 && !strcmp(c.argv[0], "/prog"));

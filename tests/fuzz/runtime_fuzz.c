@@ -28,8 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char path[32];
 
     log_set_fd(-1);
-    AUTO_CLOSE int fd = fuzz_file(data, size, path, sizeof(path));
-    if (runtime_load(path, &rt, &e) < 0) {
+    int fd = fuzz_file(data, size, path, sizeof(path));
+    int r = runtime_load(path, &rt, &e);
+    (void)close(fd);
+    if (r < 0) {
         FUZZ_CHECK(*e.msg);
         return 0;
     }

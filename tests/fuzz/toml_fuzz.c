@@ -10,11 +10,12 @@ static void look_at(const struct toml *t, const json_t *value) {
     enum toml_type type = toml_type(t, value);
     const char *key;
     json_t *child;
-    size_t i, len;
+    size_t len;
 
     FUZZ_CHECK(toml_type_name(type));
     if (type == TOML_ARRAY)
-        json_array_foreach(value, i, child) look_at(t, child);
+        for (size_t i = 0; i < json_array_size(value); i++)
+            look_at(t, json_array_get(value, i));
     if (type == TOML_TABLE)
         json_object_keylen_foreach((json_t *)(uintptr_t)value, key, len, child) {
             FUZZ_CHECK(strlen(key) != len || toml_position(t, value, key).line > 0);
