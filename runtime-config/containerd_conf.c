@@ -110,7 +110,8 @@ void containerd_conf_free(struct containerd_conf *c) {
 }
 
 static int open_file(const char *path, int *out) {
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+    AUTO_CLOSE int fd =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0644);
 
     if (fd < 0)
         return -errno;

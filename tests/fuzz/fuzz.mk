@@ -24,13 +24,13 @@ fuzz-$(1): $(BUILD)/fuzz/$(1)_fuzz
 	  || { tail -50 $(BUILD)/fuzz/$(1).log; exit 1; }
 	@grep -h number_of_executed_units $(BUILD)/fuzz/$(1).log
 .PHONY: fuzz-$(1)
-$(call unit_test,$(1)_replay,tests/fuzz/replay.c tests/fuzz/$(1)_fuzz.c $(2),jansson)
+$(call unit_test,$(1)_replay,tests/fuzz/replay.c tests/fuzz/$(1)_fuzz.c $(2),$(3))
 endef
 
 $(eval $(call fuzz_target,toml,$(TOML_SRC),jansson))
 $(eval $(call fuzz_target,containerd_conf,runtime-config/containerd_conf.c $(TOML_SRC),jansson))
 $(eval $(call fuzz_target,cmdline,,jansson))
-$(eval $(call fuzz_target,runtime,runtime-config/runtime.c runtime-config/prepare.c,jansson))
+$(eval $(call fuzz_target,runtime,$(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 
 FUZZ := $(FUZZ_TARGETS)
 fuzz-deps:
