@@ -26,7 +26,8 @@ void containerd_conf_free(struct containerd_conf *c);
 
 /*
  * The descriptor that `to` means, to be closed by the caller; *out is -1 for the console: what this program has. A file
- * is created if need be and appended to. Does not wait, not even for the reader of a FIFO (-ENXIO).
+ * is created if need be and appended to; a symbolic link is not followed (-ELOOP). Does not wait, not even for the
+ * reader of a FIFO (-ENXIO).
  */
 int containerd_conf_open(const char *to, int *out, struct err *e);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "runtime-config/link.h"
 #include "runtime-config/runtime.h"
 
 static void check_strings(const struct strings *list) {
@@ -20,6 +21,12 @@ static void check_mount(const struct runtime_mount *m) {
     check_strings(&m->options);
     if (mount_options(&m->options, &flags, data, sizeof(data)) == 0)
         FUZZ_CHECK(memchr(data, '\0', sizeof(data)));
+}
+
+static void check_interface(const struct interface *i) {
+    FUZZ_CHECK(*i->name && strlen(i->name) <= LINK_NAME_MAX && !strchr(i->name, '/'));
+    FUZZ_CHECK(strlen(i->peer) <= LINK_NAME_MAX && strlen(i->add) <= LINK_KIND_MAX);
+    FUZZ_CHECK(!*i->peer == !!strcmp(i->add, "veth")); /* two ends, or none */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -42,6 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int i = 0; i < NS_COUNT; i++)
         FUZZ_CHECK(rt.bind_ns[i] && (!*rt.bind_ns[i] || *rt.bind_ns[i] == '/'));
     FUZZ_CHECK(rt.ns);
+    FUZZ_CHECK(rt.interfaces.len <= INTERFACES_MAX);
+    for (size_t i = 0; i < rt.interfaces.len; i++)
+        check_interface(&rt.interfaces.v[i]);
+    FUZZ_CHECK(rt.deadline_ms <= DURATION_MAX_MS && onfail_name(rt.onfail));
     runtime_free(&rt);
     return 0;
 }
