@@ -23,6 +23,7 @@
 #include "init/setup.h"
 #include "init/steps.h"
 #include "init/watchdog.h"
+#include "lib/fdstore.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -38,6 +39,7 @@ struct init {
     struct machine machine;
     struct hotplug hotplug;
     struct respawn memlogd, svcd;
+    struct fdstore log_store; /* what memlogd holds, for its next life */
     struct steps steps;
     struct powerbuttons buttons;
     struct watchdog watchdog;
@@ -149,7 +151,10 @@ static bool enter_initd(struct init *in) {
     static const char *const memlogd[] = {"/usr/bin/memlogd", NULL};
     static const char *const svcd[] = {"/usr/bin/svcd", NULL};
 
-    respawn_start(&in->memlogd, &in->loop, memlogd);
+    int r = fdstore_init(&in->log_store, &in->loop);
+    if (r < 0)
+        log_error("could not keep the log daemon's descriptors: %s", strerror(-r));
+    respawn_start_with_store(&in->memlogd, &in->loop, memlogd, &in->log_store);
     respawn_start(&in->svcd, &in->loop, svcd);
     return steps_begin(&in->steps, "/etc/init.d", "init.d");
 }

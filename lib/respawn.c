@@ -38,6 +38,8 @@ static void start_now(struct respawn *d) {
 
     s.argv = d->argv;
     s.setsid = true;
+    if (d->store)
+        fdstore_prepare(d->store, &s);
     d->started_ms = clock_ms();
     if (spawn(&s, &d->pid, NULL, &e) == 0)
         return;
@@ -48,7 +50,11 @@ static void start_now(struct respawn *d) {
 }
 
 void respawn_start(struct respawn *d, struct loop *l, const char *const *argv) {
-    *d = (struct respawn){.argv = argv, .loop = l};
+    respawn_start_with_store(d, l, argv, NULL);
+}
+
+void respawn_start_with_store(struct respawn *d, struct loop *l, const char *const *argv, struct fdstore *store) {
+    *d = (struct respawn){.argv = argv, .loop = l, .store = store};
     if (access(argv[0], X_OK) < 0)
         return;
     d->wanted = true;

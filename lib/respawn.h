@@ -7,11 +7,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/fdstore.h"
 #include "lib/loop.h"
 
 struct respawn {
     const char *const *argv; /* must outlive it */
     struct loop *loop;
+    struct fdstore *store; /* NULL: nothing is kept for it */
     struct loop_source timer;
     pid_t pid; /* 0: not running */
     uint64_t started_ms;
@@ -21,6 +23,8 @@ struct respawn {
 
 /* Starts argv[0], a path; does nothing if there is no such program. */
 void respawn_start(struct respawn *d, struct loop *l, const char *const *argv);
+/* The same for a daemon whose descriptors are kept in `store` (which must outlive it). */
+void respawn_start_with_store(struct respawn *d, struct loop *l, const char *const *argv, struct fdstore *store);
 
 /* True if pid was this daemon; it is started again later if it is still wanted. */
 bool respawn_reaped(struct respawn *d, pid_t pid, int status);

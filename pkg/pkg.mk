@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The images: Debian packages, and our guest programs without their debug information.
 PKG_DIRS := $(sort $(dir $(wildcard pkg/*/build.yml)))
-GUEST_PROGRAMS := init svcd rungetty
+GUEST_PROGRAMS := init svcd rungetty memlogd logread logwrite kmsg
 DEPS += apt kmod
 
 $(BUILD)/guest/%: $(BUILD)/bin/%

@@ -9,7 +9,9 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/timeline.h"
+#include "memlogd/wire.h"
 #include "svcd/ctrd.h"
+#include "svcd/logsink.h"
 #include "svcd/spec.h"
 
 /* A file for each service of which interfaces are in the root: svcd may die, they need not be in the way for that. */
@@ -170,19 +172,48 @@ static void on_exit_seen(void *data, const struct grpc_result *r) {
 
 /* --- what the states do --- */
 
+/* To memlogd through a FIFO, which containerd's shim opens. False: there is none, or it does not take it. */
+static bool log_to_memlogd(const struct service *s, const char *suffix, char **path) {
+    AUTO_FREE char *source = NULL;
+    struct err e = {0};
+
+    if (!logsink_present(WIRE_LOG_SOCKET))
+        return false;
+    if (asprintf(&source, "%s%s", s->name, suffix) < 0) {
+        source = NULL;
+        return false;
+    }
+    if (asprintf(path, "%s/%s%s.log", SERVICE_FIFO_DIR, s->name, suffix) < 0) {
+        *path = NULL;
+        return false;
+    }
+    if (logsink_fifo(WIRE_LOG_SOCKET, *path, source, &e) == 0)
+        return true;
+    log_error("%s; its lines go to %s", e.msg, SERVICE_LOG_DIR);
+    free(*path);
+    *path = NULL;
+    return false;
+}
+
+static int log_to_file(const struct service *s, const char *suffix, char **path, struct err *e) {
+    if (asprintf(path, "%s/%s%s.log", SERVICE_LOG_DIR, s->name, suffix) < 0) {
+        *path = NULL;
+        return err_errno(e, -ENOMEM, "could not name its logs");
+    }
+    AUTO_CLOSE int fd = open_log_file(*path, e);
+    return fd < 0 ? fd : 0;
+}
+
 static int prepare_logs(struct service *s, struct err *e) {
     char **const paths[] = {&s->stderr_path, &s->stdout_path};
-    static const char *const suffix[] = {".log", ".out.log"};
+    static const char *const suffix[] = {"", ".out"};
 
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
         free(*paths[i]);
-        if (asprintf(paths[i], "%s/%s%s", SERVICE_LOG_DIR, s->name, suffix[i]) < 0) {
-            *paths[i] = NULL;
-            return err_errno(e, -ENOMEM, "could not name its logs");
-        }
-        AUTO_CLOSE int fd = open_log_file(*paths[i], e);
-        if (fd < 0)
-            return fd;
+        *paths[i] = NULL;
+        int r = log_to_memlogd(s, suffix[i], paths[i]) ? 0 : log_to_file(s, suffix[i], paths[i], e);
+        if (r < 0)
+            return r;
     }
     return 0;
 }

@@ -6,7 +6,8 @@
 #include "svcd/service.h"
 
 #define SERVICE_LOG_DIR "/var/log"
-#define STAGE_SYSTEM_INIT "020-containerd" /* the init.d step that the stages of services are part of */
+#define SERVICE_FIFO_DIR "/run/keelson/log" /* with memlogd */
+#define STAGE_SYSTEM_INIT "020-containerd"  /* the init.d step that the stages of services are part of */
 
 extern const struct service_ops service_acts;
 

@@ -21,8 +21,10 @@
 #include "lib/loop.h"
 #include "lib/spawn.h"
 #include "lib/timeline.h"
+#include "memlogd/wire.h"
 #include "runtime-config/runtime.h"
 #include "svcd/attend.h"
+#include "svcd/logsink.h"
 
 #define RUNC "/usr/bin/runc"
 #define SHOW_MAX ((size_t)64 << 10) /* the last bytes of each log, shown on the console */
@@ -38,6 +40,7 @@ struct oneshot {
     const struct cmdline *cmdline;
     char *bundle, *id, *stderr_path, *stdout_path;
     int stderr_fd, stdout_fd;
+    bool in_files; /* the logs; else memlogd has them */
     struct runtime runtime;
     uint64_t deadline_ms; /* on clock_ms(); 0: none */
 };
@@ -246,6 +249,37 @@ static int open_log(const char *path, int *fd, struct err *e) {
     return *fd < 0 ? *fd : 0;
 }
 
+/* False: there is no memlogd, or it does not take them. */
+static bool log_to_memlogd(struct oneshot *o) {
+    AUTO_FREE char *out = NULL;
+    struct err e = {0};
+
+    if (!logsink_present(WIRE_LOG_SOCKET))
+        return false;
+    if (asprintf(&out, "%s.out", o->id) < 0) {
+        out = NULL;
+        return false;
+    }
+    int r = logsink_pipe(WIRE_LOG_SOCKET, o->id, &o->stderr_fd, &e);
+    if (!r)
+        r = logsink_pipe(WIRE_LOG_SOCKET, out, &o->stdout_fd, &e);
+    if (!r)
+        return true;
+    log_error("%s; its lines go to %s", e.msg, o->dir->log_dir);
+    if (o->stderr_fd >= 0)
+        (void)close(o->stderr_fd);
+    o->stderr_fd = -1;
+    return false;
+}
+
+static int open_logs(struct oneshot *o, struct err *e) {
+    if (log_to_memlogd(o))
+        return 0;
+    o->in_files = true;
+    int r = open_log(o->stderr_path, &o->stderr_fd, e);
+    return r < 0 ? r : open_log(o->stdout_path, &o->stdout_fd, e);
+}
+
 static int name_all(struct oneshot *o, const char *name, struct err *e) {
     o->bundle = path_join(o->dir->dir, name);
     if (asprintf(&o->id, "%s.%s", o->dir->prefix, name) < 0)
@@ -274,9 +308,7 @@ static int prepare(struct oneshot *o, const char *name, struct err *e) {
     int r = name_all(o, name, e);
 
     if (!r)
-        r = open_log(o->stderr_path, &o->stderr_fd, e);
-    if (!r)
-        r = open_log(o->stdout_path, &o->stdout_fd, e);
+        r = open_logs(o, e);
     if (r < 0)
         return r;
     runtime_json = path_join(o->bundle, "runtime.json");
@@ -300,7 +332,7 @@ static int run_one(const struct oneshot_dir *d, const char *name, const struct c
         r = run_container(&o, &status, e);
     if (!r && status != 0)
         r = err_set(e, -EIO, "it %s", exit_reason(status, reason, sizeof(reason)));
-    if (o.stdout_path && !c->runc_console) {
+    if (o.in_files && !c->runc_console) {
         show_log(o.stdout_path);
         show_log(o.stderr_path);
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # svcd, the supervisor, and `service`, its command: one program, by two names.
-SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) $(RUNTIME_CONFIG_SRC)
+SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) memlogd/wire.c $(RUNTIME_CONFIG_SRC)
 SVCD_PKGS := $(RUNTIME_CONFIG_PKGS) libnghttp2 libprotobuf-c
 
 $(BUILD)/gen/svcd/containerd.pb-c.c: svcd/containerd.proto
@@ -12,7 +12,7 @@ $(call obj,rel,$(SVCD_SRC)) $(call obj,san,$(SVCD_SRC)): | $(BUILD)/gen/svcd/con
 
 SVCD_GEN := gen/svcd/containerd.pb-c.c
 $(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
-SVCD_LIFE_SRC := svcd/service.c svcd/lifecycle.c svcd/acts.c svcd/spec.c svcd/ctrd.c svcd/grpc.c
+SVCD_LIFE_SRC := svcd/service.c svcd/lifecycle.c svcd/acts.c svcd/logsink.c memlogd/wire.c svcd/spec.c svcd/ctrd.c svcd/grpc.c
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,attend_test,svcd/attend_test.c svcd/attend.c))
 $(eval $(call unit_test,grpc_test,svcd/grpc_test.c svcd/grpc.c,libnghttp2))
@@ -24,3 +24,4 @@ $(eval $(call unit_test,acts_test,svcd/acts_test.c $(filter-out svcd/acts.c,$(SV
 $(eval $(call unit_test,containerd_test,svcd/containerd_test.c svcd/ctrd.c svcd/grpc.c $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,client_test,svcd/client_test.c svcd/client.c,jansson))
 $(eval $(call unit_test,svcd_test,svcd/svcd_test.c svcd/containerd.c svcd/control.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
+$(eval $(call unit_test,logsink_test,svcd/logsink_test.c svcd/logsink.c memlogd/wire.c))

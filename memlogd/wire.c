@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "memlogd/wire.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define BACKLOG 64
+
+static int address(const char *path, struct sockaddr_un *a) {
+    *a = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(a->sun_path))
+        return -ENAMETOOLONG;
+    memcpy(a->sun_path, path, strlen(path) + 1);
+    return 0;
+}
+
+int wire_connect(const char *path, int type, bool nonblock, struct err *e) {
+    struct sockaddr_un a;
+
+    int r = address(path, &a);
+    AUTO_CLOSE int fd = r < 0 ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0);
+    if (r < 0 || fd < 0)
+        return err_errno(e, r < 0 ? r : -errno, "could not connect to %s", path);
+    if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+        return err_errno(e, -errno, "could not connect to %s", path);
+    return steal_fd(&fd);
+}
+
+int wire_bind(const char *path, int type, unsigned mode, struct err *e) {
+    struct sockaddr_un a;
+
+    int r = address(path, &a);
+    AUTO_CLOSE int fd = r < 0 ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (r < 0 || fd < 0)
+        return err_errno(e, r < 0 ? r : -errno, "could not make the socket %s", path);
+    AUTO_CLOSE int other = wire_connect(path, type, true, NULL);
+    if (other >= 0)
+        return err_errno(e, -EADDRINUSE, "could not bind %s: another one answers there", path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_errno(e, -errno, "could not remove the old %s", path);
+    mode_t old = umask(0777 & ~mode);
+    r = bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
+    (void)umask(old);
+    if (r < 0)
+        return err_errno(e, r, "could not bind %s", path);
+    if (type == SOCK_STREAM && listen(fd, BACKLOG) < 0)
+        return err_errno(e, -errno, "could not listen on %s", path);
+    return steal_fd(&fd);
+}
+
+int wire_query(const char *path, enum wire_mode mode, struct err *e) {
+    AUTO_CLOSE int fd = wire_connect(path, SOCK_STREAM, false, e);
+    char byte = (char)mode;
+
+    if (fd < 0)
+        return fd;
+    if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+        return err_errno(e, -errno, "could not ask %s", path);
+    return steal_fd(&fd);
+}
+
+int wire_send_source(const char *path, const char *name, int source, struct err *e) {
+    AUTO_CLOSE int fd = wire_connect(path, SOCK_DGRAM, true, e);
+    struct iovec iov = {(void *)(uintptr_t)name, strlen(name)};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space};
+
+    if (fd < 0)
+        return fd;
+    h.msg_controllen = sizeof(control.space);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(source));
+    memcpy(CMSG_DATA(c), &source, sizeof(source));
+    if (sendmsg(fd, &h, MSG_NOSIGNAL) < 0)
+        return err_errno(e, -errno, "could not send the source %s to %s", name, path);
+    return 0;
+}
