@@ -40,7 +40,6 @@ static int pipe_end(int *other) {
 /* What a daemon's next life prints; it may use $FD_1 for what has key 1, and so on. */
 static void assert_prints(const char *script, const char *want) {
     struct spawn s = SPAWN_INIT;
-    AUTO_BUF struct buf text = BUF_INIT;
     char full[1024], out[256] = "";
     int status, r;
 

@@ -30,7 +30,7 @@ int client_next(struct client *c, char **line, size_t *len) {
     for (;;) {
         char *start = c->text.data ? c->text.data + c->done : NULL;
         size_t have = c->text.len - c->done;
-        char *end = have > seen ? memchr(start + seen, '\n', have - seen) : NULL;
+        char *end = start && have > seen ? memchr(start + seen, '\n', have - seen) : NULL;
         if (end) {
             *end = '\0';
             *line = start;

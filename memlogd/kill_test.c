@@ -202,6 +202,7 @@ static void a_killed_memlogd_loses_nothing(void **state) {
     for (int i = 0; i < WRITERS; i++)
         total += check_file(n[i][0], n[i][1]);
     assert_true(total > 1000);
+    assert_int_equal(store.len, 3); /* the sources have ended: only the state and the sockets are kept */
 
     (void)respawn_stop(&memlogd, SIGKILL);
     (void)kill(logwrite, SIGKILL);

@@ -70,8 +70,8 @@ static int show(const struct logread *l, char *line, size_t len) {
     int r = entry_parse(line, len, &e);
     if (r < 0)
         return r;
-    (void)fwrite(time, 1, time_format(e.time_ns, 9, time), stdout);
-    (void)putchar(';');
+    (void)time_format(e.time_ns, 9, time);
+    (void)printf("%s;", time);
     print_source(l, &e);
     (void)putchar(';');
     print_text(l, e.msg, e.msg_len);

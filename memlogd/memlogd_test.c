@@ -99,7 +99,7 @@ static bool next(struct client *c, const char *from, struct ring_entry *e) {
 }
 
 static void assert_next(struct client *c, const char *from, const char *msg) {
-    struct ring_entry e;
+    struct ring_entry e = {.msg = ""};
 
     assert_true(next(c, from, &e));
     assert_string_equal(e.msg, msg);

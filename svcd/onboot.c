@@ -332,7 +332,7 @@ static int run_one(const struct oneshot_dir *d, const char *name, const struct c
         r = run_container(&o, &status, e);
     if (!r && status != 0)
         r = err_set(e, -EIO, "it %s", exit_reason(status, reason, sizeof(reason)));
-    if (o.in_files && !c->runc_console) {
+    if (o.in_files && o.stdout_path && o.stderr_path && !c->runc_console) {
         show_log(o.stdout_path);
         show_log(o.stderr_path);
     }
