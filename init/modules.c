@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
+#include "init/glob.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 
@@ -136,20 +136,6 @@ static int load_by_name(const struct modules *m, const char *name, size_t name_l
     return 0;
 }
 
-/* fnmatch(3) on copies: most patterns already differ before their first wildcard. */
-static bool alias_matches(const char *pattern, size_t len, const char *name) {
-    char copy[256];
-    size_t literal = strcspn(pattern, "*?[ ");
-
-    if (literal > len)
-        literal = len;
-    if (strncmp(pattern, name, literal) != 0 || len >= sizeof(copy))
-        return false;
-    memcpy(copy, pattern, len);
-    copy[len] = '\0';
-    return fnmatch(copy, name, 0) == 0;
-}
-
 /* Splits "alias PATTERN MODULE" of at most len bytes. */
 static bool parse_alias(const char *line, size_t len, const char **pattern, size_t *pattern_len, const char **target,
                         size_t *target_len) {
@@ -224,7 +210,7 @@ static int load_by_alias(const struct modules *m, const char *name, module_load_
 
     for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (!parse_alias(line, strcspn(line, "\n"), &pattern, &pattern_len, &target, &target_len) ||
-            !alias_matches(pattern, pattern_len, name) || blacklisted(m, target, target_len))
+            !glob_match(pattern, pattern_len, name) || blacklisted(m, target, target_len))
             continue;
         int r = load_by_name(m, target, target_len, load, data, first_error ? NULL : e);
         if (r > 0)

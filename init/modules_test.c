@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "init/glob.h"
 #include "lib/fdutil.h"
 
 static char root[] = "/tmp/modules_test.XXXXXX";
@@ -137,6 +138,33 @@ static void a_failed_load_is_told_and_the_others_are_tried(void **state) {
     assert_string_equal(loaded, "failover.ko failover.ko ");
 }
 
+static void patterns_match_as_a_shells_do(void **state) {
+    static const struct {
+        const char *pattern, *name;
+        bool matches;
+    } cases[] = {{"", "", true},
+                 {"*", "", true},
+                 {"a*c", "abbbc", true},
+                 {"a*c", "abbbd", false},
+                 {"a?c", "abc", true},
+                 {"a?c", "ac", false},
+                 {"[12]x", "2x", true},
+                 {"[12]x", "3x", false},
+                 {"[a-c]", "b", true},
+                 {"[!a-c]", "b", false},
+                 {"[]]", "]", true},
+                 {"[a", "[a", true},
+                 {"a", "ab", false},
+                 {"ab", "a", false},
+                 {"*a*b", "xaybzab", true},
+                 {"a\xff*", "a\xffz", true},
+                 {"pci:v*d*sv*sd*bc01sc06i*", "pci:v00001AF4d00001001sv1sd2bc01sc06i00", true}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (glob_match(cases[i].pattern, strlen(cases[i].pattern), cases[i].name) != cases[i].matches)
+            fail_msg("\"%s\" and \"%s\"", cases[i].pattern, cases[i].name);
+}
+
 static void an_image_without_modules_is_told_apart(void **state) {
     struct modules none;
     (void)state;
@@ -152,6 +180,7 @@ int main(void) {
         cmocka_unit_test_setup(blacklists_are_read_from_modprobe_d, reset),
         cmocka_unit_test_setup(what_nobody_drives_is_no_error, reset),
         cmocka_unit_test_setup(a_failed_load_is_told_and_the_others_are_tried, reset),
+        cmocka_unit_test(patterns_match_as_a_shells_do),
         cmocka_unit_test_setup(an_image_without_modules_is_told_apart, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

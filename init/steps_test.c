@@ -123,7 +123,8 @@ static void what_is_abandoned_ends_and_nothing_follows(void **state) {
     script("02-next", 0755, "");
     assert_true(steps_begin(&s, dir, "init.d"));
     pid_t pid = s.pid;
-    while (access(trace, F_OK) < 0) /* it runs */
+    struct stat st = {0};
+    while (stat(trace, &st) < 0 || st.st_size == 0) /* until it runs, and has said so */
         (void)usleep(1000);
     steps_abandon(&s);
     assert_null(steps_current(&s));

@@ -101,6 +101,22 @@ int write_file_atomic(const char *path, const void *data, size_t len, mode_t mod
     return 0;
 }
 
+int open_log_file(const char *path, struct err *e) {
+    struct stat st;
+
+    AUTO_CLOSE int fd =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    if (fstat(fd, &st) < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "could not open %s: it is not a regular file", path);
+    if (fcntl(fd, F_SETFL, O_APPEND) < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    return steal_fd(&fd);
+}
+
 int write_sysfile(const char *path, const char *value, struct err *e) {
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)

@@ -20,6 +20,12 @@ int read_file(const char *path, size_t max, struct buf *b, struct err *e);
 /* Writes aside and renames, so that a reader sees the old or the new file. fsyncs if `sync`. */
 int write_file_atomic(const char *path, const void *data, size_t len, mode_t mode, bool sync, struct err *e);
 
+/*
+ * Opens a log for appending, made if it is missing. A container may be able to write where it lies: a link, a FIFO or
+ * anything else that is no regular file is refused, and nothing is waited for. Returns a descriptor.
+ */
+int open_log_file(const char *path, struct err *e);
+
 /* For /proc, /sys and cgroup files: one open without O_CREAT, one write. */
 int write_sysfile(const char *path, const char *value, struct err *e);
 

@@ -120,6 +120,29 @@ static void a_small_bound_needs_a_small_buffer(void **state) {
     assert_string_equal(b.data, "12345");
 }
 
+static void only_a_regular_file_is_a_log(void **state) {
+    struct err e = {0};
+    (void)state;
+    (void)remove(in_dir("file"));
+    for (int i = 0; i < 2; i++) {
+        AUTO_CLOSE int fd = open_log_file(in_dir("file"), &e);
+        assert_true(fd >= 0);
+        assert_int_equal(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_APPEND), O_APPEND);
+        assert_int_equal(write_full(fd, "x", 1), 0);
+    }
+    (void)remove(in_dir("file"));
+    assert_int_equal(mkfifo(in_dir("file"), 0600), 0);
+    assert_int_equal(open_log_file(in_dir("file"), &e), -ENXIO); /* and it did not wait for a reader */
+    AUTO_CLOSE int reader = open(in_dir("file"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(open_log_file(in_dir("file"), &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "not a regular file"));
+    (void)remove(in_dir("file"));
+    assert_int_equal(symlink("/tmp/elsewhere", in_dir("file")), 0);
+    assert_int_equal(open_log_file(in_dir("file"), &e), -ELOOP);
+    (void)remove(in_dir("file"));
+}
+
 static void lines_are_cut_in_place(void **state) {
     char text[] = "one\n\nthree";
     char *pos = text;
@@ -163,6 +186,7 @@ int main(void) {
         cmocka_unit_test(paths_join_with_one_slash),
         cmocka_unit_test(numbers_are_strict),
         cmocka_unit_test(a_small_bound_needs_a_small_buffer),
+        cmocka_unit_test(only_a_regular_file_is_a_log),
         cmocka_unit_test(lines_are_cut_in_place),
         cmocka_unit_test(a_system_file_is_never_created),
     };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian 12 packages that the targets need, and what for; installed only if one is missing.
 DEPS_BUILD := gcc libc6-dev linux-libc-dev musl-tools pkgconf libjansson-dev libarchive-dev libzstd-dev libssl-dev libyaml-dev zlib1g-dev \
-  libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler
+  libnghttp2-dev libmnl-dev libprotobuf-c-dev protobuf-c-compiler
 DEPS_TEST := libcmocka-dev libasan8 libubsan1
 DEPS_CHECK := clang clang-format-14 clang-tidy-14 libclang-rt-14-dev cppcheck
 DEPS := $(DEPS_BUILD) $(DEPS_TEST)

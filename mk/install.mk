@@ -4,7 +4,7 @@
 DESTDIR :=
 PREFIX := /usr/local
 HOST_PROGRAMS := $(BUILD)/bin/keelson
-MAN_PAGES := $(shell git ls-files '*.1' '*.5' '*.7' '*.8')
+MAN_PAGES := $(foreach s,1 5 7 8,$(wildcard */*.$(s)))
 
 install: $(HOST_PROGRAMS) ## install programs and man pages below DESTDIR and PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin

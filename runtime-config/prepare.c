@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
 
 #include "lib/fdutil.h"
 #include "runtime-config/runtime.h"
@@ -166,10 +169,15 @@ int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e)
         AUTO_FREE char *dir = in_bundle(bundle, rt->mkdir.v[i]);
         r = dir ? mkdir_p(dir, 0755, e) : err_errno(e, -ENOMEM, "could not create %s", rt->mkdir.v[i]);
     }
-    if (!r && rt->interfaces_len > 0)
-        r = err_set(e, -EOPNOTSUPP, "runtime.json asks for %zu network interfaces: not supported yet",
-                    rt->interfaces_len);
     return r;
+}
+
+/* A path that is something else stays what it is. */
+static void unbind_ns(const char *path) {
+    struct statfs fs;
+
+    if (statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC)
+        (void)umount2(path, MNT_DETACH);
 }
 
 static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
@@ -183,7 +191,7 @@ static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
     int r = *dir ? mkdir_p(dir, 0755, e) : 0;
     if (r < 0)
         return r;
-    (void)umount2(path, MNT_DETACH); /* of the life before; a bound namespace cannot be opened for writing */
+    unbind_ns(path); /* of the life before; a bound namespace cannot be opened for writing */
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return err_errno(e, -errno, "could not create %s", path);
@@ -200,6 +208,18 @@ int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e) {
         if (rt->bind_ns[i] && *rt->bind_ns[i])
             r = bind_ns(pid, ns_names[i], rt->bind_ns[i], e);
     return r;
+}
+
+void runtime_unbind_namespaces(const struct runtime *rt) {
+    for (int i = 0; i < NS_COUNT; i++)
+        if (rt->bind_ns[i] && *rt->bind_ns[i])
+            unbind_ns(rt->bind_ns[i]);
+}
+
+int runtime_prepare_process(const struct runtime *rt, int pid, const char *notes, struct err *e) {
+    int r = interfaces_give(&rt->interfaces, pid, notes, e);
+
+    return r < 0 ? r : runtime_bind_namespaces(rt, pid, e);
 }
 
 /* A read-only root is a bind without a type; a remount, or a change of propagation, adds no mount. */

@@ -93,16 +93,6 @@ static void the_first_failure_ends_it(void **state) {
     runtime_free(&rt);
 }
 
-static void what_is_not_supported_is_said(void **state) {
-    struct runtime rt;
-    struct err e = {0};
-    (void)state;
-    load("{\"interfaces\":[{\"name\":\"eth0\"}]}", &rt);
-    assert_int_equal(runtime_prepare(&rt, top, &e), -EOPNOTSUPP);
-    assert_non_null(strstr(e.msg, "1 network interfaces"));
-    runtime_free(&rt);
-}
-
 static void options_that_are_too_long_are_refused(void **state) {
     AUTO_BUF struct buf doc = BUF_INIT;
     struct runtime rt;
@@ -199,6 +189,51 @@ static void a_namespace_is_bound_once_however_often_it_starts(void **state) {
     runtime_free(&rt);
 }
 
+/* A namespace that is bound is one that others join: it must have its interfaces by then. */
+static void interfaces_come_before_namespaces(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    load("{\"interfaces\":[{\"name\":\"none0\"}],\"bindNS\":{\"net\":\"TOP/early\"}}", &rt);
+    assert_true(runtime_wants_process(&rt));
+    assert_int_equal(runtime_prepare_process(&rt, getpid(), NULL, &e), -ENODEV);
+    assert_string_equal(e.msg, "could not move interface none0: there is none of this name");
+    assert_true(access(at("early"), F_OK) < 0);
+    runtime_free(&rt);
+    load("{\"interfaces\":[],\"bindNS\":{\"net\":\"TOP/ns/net\"}}", &rt);
+    assert_true(runtime_wants_process(&rt));
+    assert_int_equal(runtime_prepare_process(&rt, getpid(), NULL, &e), 0);
+    assert_int_equal(mounts_on(at("ns/net")), 1);
+    runtime_unbind_namespaces(&rt);
+    runtime_free(&rt);
+    load("{\"mkdir\":[\"x\"]}", &rt);
+    assert_false(runtime_wants_process(&rt));
+    runtime_free(&rt);
+}
+
+static void only_namespaces_are_unbound(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    load("{\"bindNS\":{\"uts\":\"TOP/ns/uts\"}}", &rt);
+    if (runtime_bind_namespaces(&rt, getpid(), &e) < 0)
+        fail_msg("%s", e.msg);
+    runtime_unbind_namespaces(&rt);
+    assert_int_equal(mounts_on(at("ns/uts")), 0);
+    runtime_unbind_namespaces(&rt); /* again: nothing is bound */
+    runtime_free(&rt);
+    load("{\"mounts\":[{\"destination\":\"TOP/data\",\"type\":\"tmpfs\"}],\"bindNS\":{\"uts\":\"TOP/data\"}}", &rt);
+    assert_int_equal(runtime_prepare(&rt, top, &e), 0);
+    runtime_unbind_namespaces(&rt);
+    assert_int_equal(mounts_on(at("data")), 1);
+    runtime_unmount(&rt, top);
+    runtime_free(&rt);
+}
+
 static void a_process_that_is_gone_has_no_namespaces(void **state) {
     struct runtime rt;
     struct err e = {0};
@@ -223,9 +258,9 @@ static bool map_ids(uid_t uid, gid_t gid) {
 static bool enter_namespace(void) {
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    bool user = unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    bool user = unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) == 0;
 
-    return (user ? map_ids(uid, gid) : unshare(CLONE_NEWNS) == 0) &&
+    return (user ? map_ids(uid, gid) : unshare(CLONE_NEWNS | CLONE_NEWNET) == 0) &&
            mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0;
 }
 
@@ -259,12 +294,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(directories_are_made_below_the_root_or_where_they_say),
         cmocka_unit_test(the_first_failure_ends_it),
-        cmocka_unit_test(what_is_not_supported_is_said),
         cmocka_unit_test(options_that_are_too_long_are_refused),
         cmocka_unit_test(mounts_are_made_and_undone),
         cmocka_unit_test(a_root_is_mounted_once_however_often_it_starts),
         cmocka_unit_test(an_overlays_directories_are_made),
         cmocka_unit_test(a_namespace_is_bound_once_however_often_it_starts),
+        cmocka_unit_test(interfaces_come_before_namespaces),
+        cmocka_unit_test(only_namespaces_are_unbound),
         cmocka_unit_test(a_process_that_is_gone_has_no_namespaces),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

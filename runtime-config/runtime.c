@@ -9,7 +9,8 @@
 
 const char *const ns_names[NS_COUNT] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
 
-static const char *const known_keys[] = {"cgroups", "mounts", "mkdir", "interfaces", "bindNS", "namespace"};
+static const char *const known_keys[] = {"cgroups", "mounts",    "mkdir",    "interfaces",
+                                         "bindNS",  "namespace", "deadline", "onfail"};
 
 static int strings_load(const json_t *obj, const char *where, const char *key, struct strings *out, struct err *e) {
     json_t *list = NULL;
@@ -78,6 +79,21 @@ static int bind_ns_load(const json_t *doc, struct runtime *rt, struct err *e) {
     return r;
 }
 
+static int words_load(const json_t *doc, struct runtime *rt, struct err *e) {
+    const char *deadline = "", *onfail = "";
+    int r = json_get_string(doc, "$", "deadline", false, &deadline, e);
+
+    if (!r)
+        r = json_get_string(doc, "$", "onfail", false, &onfail, e);
+    if (r < 0)
+        return r;
+    if (*deadline && duration_parse(deadline, &rt->deadline_ms) < 0)
+        return err_set(e, -EINVAL, "$.deadline is not a time such as \"90s\" or \"5m\": \"%.50s\"", deadline);
+    if (*onfail && onfail_parse(onfail, &rt->onfail) < 0)
+        return err_set(e, -EINVAL, "$.onfail is not continue, reboot, poweroff or halt: \"%.50s\"", onfail);
+    return 0;
+}
+
 static void warn_unknown(const char *path, const json_t *doc) {
     const char *key;
     json_t *value;
@@ -92,8 +108,6 @@ static void warn_unknown(const char *path, const json_t *doc) {
 }
 
 static int runtime_read(const char *path, const json_t *doc, struct runtime *rt, struct err *e) {
-    json_t *interfaces = NULL;
-
     if (!json_is_object(doc))
         return err_set(e, -EINVAL, "it is not an object");
     warn_unknown(path, doc);
@@ -103,12 +117,13 @@ static int runtime_read(const char *path, const json_t *doc, struct runtime *rt,
     if (!r)
         r = strings_load(doc, "$", "mkdir", &rt->mkdir, e);
     if (!r)
-        r = json_get_array(doc, "$", "interfaces", false, &interfaces, e);
+        r = interfaces_load(doc, path, &rt->interfaces, e);
     if (!r)
         r = bind_ns_load(doc, rt, e);
     if (!r)
         r = json_get_string(doc, "$", "namespace", false, &rt->ns, e);
-    rt->interfaces_len = json_array_size(interfaces);
+    if (!r)
+        r = words_load(doc, rt, e);
     return r;
 }
 
@@ -136,6 +151,7 @@ void runtime_free(struct runtime *rt) {
     for (size_t i = 0; i < rt->mounts_len; i++)
         free(rt->mounts[i].options.v);
     free(rt->mounts);
+    interfaces_free(&rt->interfaces);
     free(rt->cgroups.v);
     free(rt->mkdir.v);
     json_decref(rt->doc);
@@ -147,4 +163,8 @@ bool runtime_binds_namespaces(const struct runtime *rt) {
         if (rt->bind_ns[i] && *rt->bind_ns[i])
             return true;
     return false;
+}
+
+bool runtime_wants_process(const struct runtime *rt) {
+    return rt->interfaces.len > 0 || runtime_binds_namespaces(rt);
 }

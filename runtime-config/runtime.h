@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 #include "lib/err.h"
+#include "runtime-config/interfaces.h"
+#include "runtime-config/words.h"
 
 #define RUNTIME_JSON_MAX ((size_t)1 << 20)
 #define RUNTIME_LIST_MAX 1024 /* entries of any list */
@@ -29,9 +31,11 @@ struct runtime {
     struct strings cgroups, mkdir;
     struct runtime_mount *mounts;
     size_t mounts_len;
-    size_t interfaces_len;
+    struct interfaces interfaces;
     const char *bind_ns[NS_COUNT]; /* "" or an absolute path */
     const char *ns;                /* containerd namespace, "" = the default */
+    uint64_t deadline_ms;          /* of a one-shot; 0: none */
+    enum onfail onfail;
 };
 
 /* An absent file is an empty runtime. -EINVAL: a wrong type, with its JSON path. Unknown keys are warned about. */
@@ -39,6 +43,9 @@ int runtime_load(const char *path, struct runtime *rt, struct err *e);
 void runtime_free(struct runtime *rt);
 
 bool runtime_binds_namespaces(const struct runtime *rt);
+
+/* Something is to be done between the creation of the container's process and its start. */
+bool runtime_wants_process(const struct runtime *rt);
 
 /* fstab's option names -> MS_* flags; what is left over goes to data, comma separated. -E2BIG: more than len bytes. */
 int mount_options(const struct strings *options, unsigned long *flags, char *data, size_t len);
@@ -51,6 +58,12 @@ int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e)
 
 /* Binds the namespaces of pid to their paths, in place of what was bound there before. */
 int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e);
+
+/* What is done between creation and start: interfaces_give(), with its `notes`, then runtime_bind_namespaces(). */
+int runtime_prepare_process(const struct runtime *rt, int pid, const char *notes, struct err *e);
+
+/* Unbinds the namespaces that are bound on its paths; best effort. */
+void runtime_unbind_namespaces(const struct runtime *rt);
 
 /* Undoes runtime_prepare()'s mounts, last first; best effort. */
 void runtime_unmount(const struct runtime *rt, const char *bundle);

@@ -70,6 +70,8 @@ static void what_is_wrong_is_named(void **state) {
         {"{\"mounts\":[{\"destination\":\"/x\",\"options\":[\"ro\",5]}]}", "$.mounts[0].options[1] is not a string"},
         {"{\"mkdir\":\"/x\"}", "$.mkdir is not an array"},
         {"{\"bindNS\":{\"net\":\"relative\"}}", "$.bindNS.net is not an absolute path"},
+        {"{\"deadline\":\"soon\"}", "$.deadline is not a time"},
+        {"{\"onfail\":\"panic\"}", "$.onfail is not continue, reboot, poweroff or halt"},
         {"{\"mounts\":[5]}", "$.mounts[0] is not an object"},
         {"[]", "not an object"},
         {"{", "line 1"},
@@ -82,6 +84,43 @@ static void what_is_wrong_is_named(void **state) {
         if (!strstr(e.msg, cases[i][1]))
             fail_msg("\"%s\" does not say \"%s\"", e.msg, cases[i][1]);
     }
+}
+
+static void durations_add_up(void **state) {
+    static const struct {
+        const char *text;
+        int result;
+        uint64_t ms;
+    } cases[] = {{"250ms", 0, 250},
+                 {"90s", 0, 90000},
+                 {"1m30s", 0, 90000},
+                 {"2h", 0, 7200000},
+                 {"168h", 0, 604800000},
+                 {"169h", -ERANGE, 0},
+                 {"99999999999999999999h", -ERANGE, 0},
+                 {"", -EINVAL, 0},
+                 {"5", -EINVAL, 0},
+                 {"m", -EINVAL, 0},
+                 {"-5s", -EINVAL, 0},
+                 {"5 s", -EINVAL, 0},
+                 {"0s", -ERANGE, 0},
+                 {"1.5h", -EINVAL, 0}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint64_t ms = 0;
+        assert_int_equal(duration_parse(cases[i].text, &ms), cases[i].result);
+        assert_int_equal(ms, cases[i].ms);
+    }
+}
+
+static void a_deadline_and_what_follows_are_read(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(load("{\"deadline\":\"5m\",\"onfail\":\"poweroff\"}", &rt, &e), 0);
+    assert_int_equal(rt.deadline_ms, 300000);
+    assert_int_equal(rt.onfail, ONFAIL_POWEROFF);
+    runtime_free(&rt);
 }
 
 static void options_become_flags_and_data(void **state) {
@@ -101,6 +140,8 @@ int main(void) {
         cmocka_unit_test(what_linuxkit_writes_is_read),
         cmocka_unit_test(an_absent_file_asks_for_nothing),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(durations_add_up),
+        cmocka_unit_test(a_deadline_and_what_follows_are_read),
         cmocka_unit_test(options_become_flags_and_data),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -14,6 +14,9 @@
 #include "svcd/logsink.h"
 #include "svcd/spec.h"
 
+/* A file for each service of which interfaces are in the root: svcd may die, they need not be in the way for that. */
+#define LINKS_DIR "/run/keelson/links"
+
 /* A call under way: whose it is, and of which life. */
 struct ticket {
     struct service *s;
@@ -80,6 +83,16 @@ static const char *verb(enum life l) {
 
 /* --- answers --- */
 
+static int prepare_process(struct service *s, struct err *e) {
+    AUTO_FREE char *notes = path_join(LINKS_DIR, s->name);
+
+    if (!notes)
+        return err_errno(e, -ENOMEM, "could not note its interfaces");
+    if (s->runtime.interfaces.len > 0 && mkdir_p(LINKS_DIR, 0755, e) < 0)
+        return e->code;
+    return runtime_prepare_process(&s->runtime, (int)s->pid, notes, e);
+}
+
 static void task_created(struct service *s, const struct grpc_result *r) {
     struct err e = {0};
 
@@ -89,8 +102,8 @@ static void task_created(struct service *s, const struct grpc_result *r) {
     }
     if (first_start(s))
         stamp(s, "created", s->entered_ns, true, "");
-    if (runtime_bind_namespaces(&s->runtime, (int)s->pid, &e) < 0)
-        service_fail(s, "bind its namespaces", e.msg);
+    if (prepare_process(s, &e) < 0)
+        service_fail(s, "prepare its process", e.msg);
     else
         service_event(s, LIFE_EV_OK);
 }
@@ -187,8 +200,8 @@ static int log_to_file(const struct service *s, const char *suffix, char **path,
         *path = NULL;
         return err_errno(e, -ENOMEM, "could not name its logs");
     }
-    AUTO_CLOSE int fd = open(*path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
-    return fd < 0 ? err_errno(e, -errno, "could not open %s", *path) : 0;
+    AUTO_CLOSE int fd = open_log_file(*path, e);
+    return fd < 0 ? fd : 0;
 }
 
 static int prepare_logs(struct service *s, struct err *e) {
@@ -205,14 +218,23 @@ static int prepare_logs(struct service *s, struct err *e) {
     return 0;
 }
 
+/* A namespace that stayed bound keeps the interfaces of the life before, and so keeps them from the next one. */
+static void take_back_interfaces(const struct service *s, const char *notes) {
+    runtime_unbind_namespaces(&s->runtime);
+    interfaces_take_back(notes);
+}
+
 static int prepare(struct service *s, struct err *e) {
     AUTO_FREE char *path = path_join(s->bundle, "runtime.json");
+    AUTO_FREE char *notes = path_join(LINKS_DIR, s->name);
 
-    if (!path)
+    if (!path || !notes)
         return err_errno(e, -ENOMEM, "could not read runtime.json");
     runtime_unmount(&s->runtime, s->bundle); /* of the life before, if there was one */
     runtime_free(&s->runtime);
     int r = runtime_load(path, &s->runtime, e);
+    if (!r)
+        take_back_interfaces(s, notes);
     if (!r)
         r = runtime_prepare(&s->runtime, s->bundle, e);
     return r < 0 ? r : prepare_logs(s, e);

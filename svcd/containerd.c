@@ -2,7 +2,6 @@
 #include "svcd/containerd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -12,13 +11,13 @@
 #include "lib/log.h"
 #include "lib/spawn.h"
 #include "lib/timeline.h"
+#include "runtime-config/containerd_conf.h"
 #include "svcd/acts.h"
 #include "svcd/ctrd.h"
 
 #define PROGRAM "/usr/bin/containerd"
 #define SOCKET "/run/containerd/containerd.sock"
 #define PID_FILE "/run/keelson/containerd.pid"
-#define LOG_FILE "/var/log/containerd.log"
 #define NAMESPACE "services.linuxkit"
 #define CONNECT_PAUSE_MS 10
 #define COMPLAIN_MS 30000
@@ -171,18 +170,28 @@ static void write_pid_file(pid_t pid) {
         log_warning("%s", e.msg);
 }
 
+/* What cannot be read or opened is told, and does not keep it from starting: the appliance must stay reachable. */
+static int spawn_configured(struct containerd *c, struct err *e) {
+    AUTO(containerd_conf_free) struct containerd_conf conf;
+    AUTO_CLOSE int out = -1, err = -1;
+    struct err why = {0};
+
+    if (containerd_conf_load(CONTAINERD_CONF_PATH, PROGRAM, &conf, &why) < 0)
+        log_error("%s; containerd starts with its defaults", why.msg);
+    if (containerd_conf_open(conf.stdout_to, &out, &why) < 0)
+        log_error("%s; it goes to the console", why.msg);
+    if (containerd_conf_open(conf.stderr_to, &err, &why) < 0)
+        log_error("%s; it goes to the console", why.msg);
+    const struct spawn s = {.argv = conf.argv, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = err, .setsid = true};
+    return spawn(&s, &c->pid, &c->pidfd, e);
+}
+
 static void start_process(struct containerd *c) {
     struct err e = {0};
-    struct spawn s = SPAWN_INIT;
 
-    /* It and its shims say much; runtime-config.toml will choose. */
-    AUTO_CLOSE int log = open(LOG_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    s.stdout_fd = s.stderr_fd = log;
-    s.argv = (const char *const[]){PROGRAM, NULL};
-    s.setsid = true;
     c->adopted = c->complained = false;
     c->started_ms = clock_ms();
-    int r = spawn(&s, &c->pid, &c->pidfd, &e);
+    int r = spawn_configured(c, &e);
     if (!r && (r = watch(c)) < 0) {
         (void)err_errno(&e, r, "could not watch %s", PROGRAM);
         signal_process(c, SIGKILL);

@@ -20,7 +20,7 @@
 #include "svcd/service.h"
 
 #define CONTROL_SOCKET "/run/keelson/svcd.sock"
-#define CONTROL_CLIENTS_MAX 16
+#define CONTROL_CLIENTS_MAX 64
 #define CONTROL_LINE_MAX 65536
 #define CONTROL_REQUEST_MS 10000
 

@@ -3,11 +3,12 @@
  * svcd, the supervisor, and `service`, its command.
  *
  * svcd. Signals: SIGTERM stops services, then containerd, then itself; SIGPIPE is ignored. Descriptors: an epoll, a
- * signalfd, the control socket, its lock, a spare one, and at most 16 clients, one connection to containerd, a pidfd, a
+ * signalfd, the control socket, its lock, a spare one, and at most 64 clients, one connection to containerd, a pidfd, a
  * timer for each service that waits for something. Files:
- * /run/keelson/{svcd.sock,svcd.sock.lock,containerd.pid,system-init,boot.json,down/NAME}, /var/log/NAME.log and
- * NAME.out.log. Bounds: 1024 services, 16 MiB a message of containerd, 64 KiB a request. It never blocks on another
- * process; mounts of a service's bundle are made in the loop.
+ * /run/keelson/{svcd.sock,svcd.sock.lock,containerd.pid,system-init,boot.json,down/NAME,links/NAME}, /var/log/NAME.log
+ * and NAME.out.log; read: /etc/containerd/runtime-config.toml, when containerd is started. Bounds: 1024 services, 16
+ * MiB a message of containerd, 64 KiB a request. It never blocks on another process, save the modprobe that the kernel
+ * may run for a service's interface; mounts and interfaces are made in the loop.
  */
 #include <jansson.h>
 #include <string.h>

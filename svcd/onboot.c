@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `runc run` where nothing has to happen between create and start, else create, bind namespaces, start, wait, delete.
- * The container's process is an orphan of runc create; as a subreaper this program is who waits for it.
+ * `runc run` where nothing has to happen between create and start, else create, give interfaces and bind namespaces,
+ * start, wait, delete. The container's process is an orphan of runc create; as a subreaper this program is who waits
+ * for it.
  */
 #include "svcd/onboot.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "lib/fdutil.h"
@@ -20,10 +23,12 @@
 #include "lib/timeline.h"
 #include "memlogd/wire.h"
 #include "runtime-config/runtime.h"
+#include "svcd/attend.h"
 #include "svcd/logsink.h"
 
 #define RUNC "/usr/bin/runc"
-#define SHOW_MAX ((size_t)64 << 10) /* bytes of each log shown on the console */
+#define SHOW_MAX ((size_t)64 << 10) /* the last bytes of each log, shown on the console */
+#define KILL_GRACE_MS 5000
 
 const struct oneshot_dir oneshot_onboot = {"/containers/onboot", "/run/log/onboot", "/var/log/onboot", "onboot",
                                            "010-onboot"};
@@ -37,6 +42,7 @@ struct oneshot {
     int stderr_fd, stdout_fd;
     bool in_files; /* the logs; else memlogd has them */
     struct runtime runtime;
+    uint64_t deadline_ms; /* on clock_ms(); 0: none */
 };
 
 static void announce(const struct oneshot *o, const char *stage) {
@@ -44,21 +50,101 @@ static void announce(const struct oneshot *o, const char *stage) {
         log_notice("%s: %s", o->id, stage);
 }
 
+/*
+ * One of the two outputs: into its log; with runc_console onto the console, and through a pipe into the log as well if
+ * somebody reads that pipe until the container ends.
+ */
+static int open_output(const struct oneshot *o, bool until_end, int log_fd, struct tee *t, int *child_fd) {
+    int fds[2];
+
+    *t = (struct tee){.from = -1, .log = log_fd, .console = STDERR_FILENO};
+    *child_fd = -1;
+    if (!o->cmdline->runc_console) {
+        *child_fd = fcntl(log_fd, F_DUPFD_CLOEXEC, 3);
+        return *child_fd < 0 ? -errno : 0;
+    }
+    if (!until_end)
+        return 0;
+    if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    t->from = fds[0];
+    *child_fd = fds[1];
+    return 0;
+}
+
+static int reap(pid_t pid, int *status) {
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+/* Past its deadline: everything in the container is killed, and then runc if it does not notice. */
+static void kill_late(const struct oneshot *o, pid_t runc_pid, int pidfd) {
+    struct spawn s = SPAWN_INIT;
+    const struct attend grace = {
+        .who = o->id, .tees = {{-1, -1, -1}, {-1, -1, -1}}, .deadline_ms = clock_ms() + KILL_GRACE_MS};
+    int status;
+
+    s.argv = (const char *const[]){RUNC, "kill", "--all", o->id, "KILL", NULL};
+    s.stdout_fd = o->stdout_fd;
+    s.stderr_fd = o->stderr_fd;
+    (void)spawn_wait(&s, KILL_GRACE_MS, &status, NULL);
+    if (attend_end(&grace, pidfd) < 0)
+        (void)kill(runc_pid, SIGKILL);
+    s.argv = (const char *const[]){RUNC, "delete", "--force", o->id, NULL};
+    (void)spawn_wait(&s, KILL_GRACE_MS, &status, NULL);
+}
+
+static int attend_to(const struct oneshot *o, const struct attend *a, pid_t pid, int pidfd, int *status,
+                     struct err *e) {
+    int r = attend_end(a, pidfd);
+    bool late = r == -ETIMEDOUT;
+
+    if (r < 0)
+        kill_late(o, pid, pidfd);
+    int reaped = reap(pid, status);
+    if (late)
+        return err_set(e, r, "it was killed: it took longer than its deadline of %llu ms",
+                       (unsigned long long)o->runtime.deadline_ms);
+    if (r < 0 || reaped < 0)
+        return err_errno(e, r < 0 ? r : reaped, "could not wait for %s", o->id);
+    return 0;
+}
+
+static void close_open(int fd) {
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 static int runc(const struct oneshot *o, const char *const *args, int *status, struct err *e) {
     const char *argv[16] = {RUNC};
     size_t n = 1;
     struct spawn s = SPAWN_INIT;
+    struct attend a = {.who = o->id, .tees = {{-1, -1, -1}, {-1, -1, -1}}, .deadline_ms = o->deadline_ms};
+    pid_t pid;
+    AUTO_CLOSE int pidfd = -1;
 
+    bool until_end = !strcmp(args[0], "run");
     if (o->cmdline->runc_debug)
         argv[n++] = "--debug";
     for (; *args && n + 1 < ARRAY_SIZE(argv); args++)
         argv[n++] = *args;
     s.argv = argv;
-    if (!o->cmdline->runc_console) {
-        s.stdout_fd = o->stdout_fd;
-        s.stderr_fd = o->stderr_fd;
-    }
-    return spawn_wait(&s, 0, status, e);
+    int r = open_output(o, until_end, o->stdout_fd, &a.tees[0], &s.stdout_fd);
+    if (!r)
+        r = open_output(o, until_end, o->stderr_fd, &a.tees[1], &s.stderr_fd);
+    if (r < 0)
+        (void)err_errno(e, r, "could not run %s", o->id);
+    else
+        r = spawn(&s, &pid, &pidfd, e);
+    close_open(s.stdout_fd); /* the child's ends: with ours open the pipes would have no end */
+    close_open(s.stderr_fd);
+    if (!r)
+        r = attend_to(o, &a, pid, pidfd, status, e);
+    close_open(a.tees[0].from);
+    close_open(a.tees[1].from);
+    return r;
 }
 
 /* A runc command that must succeed. */
@@ -85,6 +171,15 @@ static int read_pid(const char *path, pid_t *pid, struct err *e) {
     return 0;
 }
 
+static int wait_container(const struct oneshot *o, pid_t pid, int *status, struct err *e) {
+    const struct attend a = {.who = o->id, .tees = {{-1, -1, -1}, {-1, -1, -1}}, .deadline_ms = o->deadline_ms};
+
+    AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    if (pidfd < 0)
+        return err_errno(e, -errno, "could not watch %s", o->id);
+    return attend_to(o, &a, pid, pidfd, status, e);
+}
+
 static int create_and_start(const struct oneshot *o, int *status, struct err *e) {
     AUTO_FREE char *pid_file = NULL;
     pid_t pid = 0;
@@ -102,22 +197,21 @@ static int create_and_start(const struct oneshot *o, int *status, struct err *e)
     if (r < 0)
         return r;
     announce(o, "preparing");
-    r = runtime_bind_namespaces(&o->runtime, pid, e);
+    r = runtime_prepare_process(&o->runtime, pid, NULL, e);
     if (!r) {
         announce(o, "starting");
         r = runc_step(o, (const char *const[]){"start", o->id, NULL}, e);
     }
     announce(o, "waiting");
-    while (!r && waitpid(pid, status, 0) < 0)
-        if (errno != EINTR)
-            r = err_errno(e, -errno, "could not wait for %s", o->id);
+    if (!r)
+        r = wait_container(o, pid, status, e);
     announce(o, "cleaning up");
     int deleted = runc_step(o, (const char *const[]){"delete", "--force", o->id, NULL}, r < 0 ? NULL : e);
     return r < 0 ? r : deleted;
 }
 
 static int run_container(const struct oneshot *o, int *status, struct err *e) {
-    if (runtime_binds_namespaces(&o->runtime))
+    if (runtime_wants_process(&o->runtime))
         return create_and_start(o, status, e);
     announce(o, "creating, starting and waiting");
     return runc(o, (const char *const[]){"run", "--bundle", o->bundle, o->id, NULL}, status, e);
@@ -125,19 +219,34 @@ static int run_container(const struct oneshot *o, int *status, struct err *e) {
 
 /* --- logs --- */
 
+/* A container's words must not drive the terminal of whoever watches the boot. */
+static void make_harmless(char *text, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f)
+            text[i] = '?';
+}
+
 static void show_log(const char *path) {
     AUTO_BUF struct buf text = BUF_INIT;
 
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     char *room = fd < 0 ? NULL : buf_reserve(&text, SHOW_MAX);
-    ssize_t n = room ? read_full(fd, room, SHOW_MAX) : 0;
-    if (n > 0)
-        (void)write_full(STDERR_FILENO, room, (size_t)n); /* a console that takes no more does without */
+    off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    off_t skip = size > (off_t)SHOW_MAX ? size - (off_t)SHOW_MAX : 0;
+    if (skip > 0)
+        log_notice("the first %lld bytes of %s are not shown", (long long)skip, path);
+    ssize_t n = room ? pread(fd, room, SHOW_MAX, skip) : 0;
+    if (n <= 0)
+        return;
+    make_harmless(room, (size_t)n);
+    (void)write_full(STDERR_FILENO, room, (size_t)n); /* a console that takes no more does without */
+    if (room[n - 1] != '\n')
+        (void)write_full(STDERR_FILENO, "\n", 1);
 }
 
 static int open_log(const char *path, int *fd, struct err *e) {
-    *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    return *fd < 0 ? err_errno(e, -errno, "could not open %s", path) : 0;
+    *fd = open_log_file(path, e);
+    return *fd < 0 ? *fd : 0;
 }
 
 /* False: there is no memlogd, or it does not take them. */
@@ -210,12 +319,15 @@ static int prepare(struct oneshot *o, const char *name, struct err *e) {
 }
 
 /* What was mounted for a container that fails stays, for whoever looks why. */
-static int run_one(const struct oneshot_dir *d, const char *name, const struct cmdline *c, struct err *e) {
+static int run_one(const struct oneshot_dir *d, const char *name, const struct cmdline *c, enum onfail *onfail,
+                   struct err *e) {
     struct oneshot o = {.dir = d, .cmdline = c, .stderr_fd = -1, .stdout_fd = -1};
     char reason[96];
     int status = 0;
     int r = prepare(&o, name, e);
 
+    if (o.runtime.deadline_ms)
+        o.deadline_ms = clock_ms() + o.runtime.deadline_ms;
     if (!r)
         r = run_container(&o, &status, e);
     if (!r && status != 0)
@@ -228,6 +340,7 @@ static int run_one(const struct oneshot_dir *d, const char *name, const struct c
         runtime_unmount(&o.runtime, o.bundle);
         announce(&o, "complete");
     }
+    *onfail = o.runtime.onfail;
     release(&o);
     return r;
 }
@@ -251,6 +364,18 @@ static void make_log_dir(const struct oneshot_dir *d) {
         log_error("could not link %s: %s", d->link, strerror(errno));
 }
 
+/* PID 1's signals for it, as busybox's init has them. False: the next container runs. */
+static bool give_up(const char *name, enum onfail onfail) {
+    static const int signals[] = {[ONFAIL_REBOOT] = SIGTERM, [ONFAIL_POWEROFF] = SIGUSR2, [ONFAIL_HALT] = SIGUSR1};
+
+    if (onfail == ONFAIL_CONTINUE)
+        return false;
+    log_error("%s, as %s asks for when it fails", onfail_name(onfail), name);
+    if (kill(1, signals[onfail]) < 0)
+        log_error("could not signal PID 1: %s", strerror(errno));
+    return true;
+}
+
 unsigned oneshot_run(const struct oneshot_dir *d, const struct cmdline *c) {
     AUTO_NAMES struct names names = {0};
     struct err e = {0};
@@ -268,66 +393,15 @@ unsigned oneshot_run(const struct oneshot_dir *d, const struct cmdline *c) {
     for (size_t i = 0; i < names.len; i++) {
         uint64_t start = clock_ns();
         e.msg[0] = '\0';
-        r = run_one(d, names.v[i], c, &e);
+        enum onfail onfail = ONFAIL_CONTINUE;
+        r = run_one(d, names.v[i], c, &onfail, &e);
         if (r < 0) {
             failures++;
             log_error("%s container %s failed: %s", d->prefix, names.v[i], e.msg);
         }
         stamp(d, names.v[i], start, r == 0, r < 0 ? e.msg : "");
+        if (r < 0 && give_up(names.v[i], onfail))
+            break;
     }
-    return failures;
-}
-
-/* --- volumes --- */
-
-static int mount_volume(const char *dir, const char *name, struct err *e) {
-    AUTO_FREE char *base = path_join(dir, name);
-    AUTO_FREE char *tmp = base ? path_join(base, "tmp") : NULL;
-    AUTO_FREE char *merged = base ? path_join(base, "merged") : NULL;
-    AUTO_FREE char *lower = base ? path_join(base, "lower") : NULL;
-    AUTO_FREE char *data = NULL;
-    struct stat st;
-
-    if (!tmp || !merged || !lower)
-        return err_errno(e, -ENOMEM, "could not mount volume %s", name);
-    if (stat(tmp, &st) < 0) {
-        if (mount(lower, merged, NULL, MS_BIND, NULL) < 0 ||
-            mount(NULL, merged, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
-            return err_errno(e, -errno, "could not mount read-only volume %s", name);
-        return 0;
-    }
-    if (asprintf(&data, "lowerdir=%s/lower,upperdir=%s/tmp/upper,workdir=%s/tmp/work", base, base, base) < 0) {
-        data = NULL;
-        return err_errno(e, -ENOMEM, "could not mount volume %s", name);
-    }
-    AUTO_FREE char *upper = path_join(tmp, "upper");
-    AUTO_FREE char *work = path_join(tmp, "work");
-    if (mount("tmpfs", tmp, "tmpfs", 0, NULL) < 0)
-        return err_errno(e, -errno, "could not mount %s", tmp);
-    int r = upper ? mkdir_p(upper, 0755, e) : -ENOMEM;
-    if (!r)
-        r = work ? mkdir_p(work, 0755, e) : -ENOMEM;
-    if (!r && mount("overlay", merged, "overlay", 0, data) < 0)
-        r = err_errno(e, -errno, "could not mount volume %s", name);
-    return r;
-}
-
-unsigned volumes_mount(const char *dir) {
-    AUTO_NAMES struct names names = {0};
-    struct err e = {0};
-    unsigned failures = 0;
-
-    int r = list_dir(dir, &names, &e);
-    if (r == -ENOENT)
-        return 0;
-    if (r < 0) {
-        log_error("%s", e.msg);
-        return 1;
-    }
-    for (size_t i = 0; i < names.len; i++)
-        if (mount_volume(dir, names.v[i], &e) < 0) {
-            failures++;
-            log_error("%s", e.msg);
-        }
     return failures;
 }

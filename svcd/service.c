@@ -138,6 +138,7 @@ void service_start(struct service *s) {
 }
 
 void service_stop(struct service *s) {
+    s->queued = false;
     s->wanted = false;
     s->restart = false;
     service_event(s, LIFE_EV_STOP);
@@ -167,10 +168,11 @@ void service_exited(struct service *s, uint32_t exit_status) {
     s->exit_status = exit_status;
     s->failed = exit_status != 0 && s->wanted;
     s->pid = 0;
-    if (exit_status > 128 && exit_status < 128 + 65)
+    s->error[0] = '\0'; /* an end that was asked for, or with status 0, is no error */
+    if (s->failed && exit_status > 128 && exit_status < 128 + 65)
         (void)snprintf(s->error, sizeof(s->error), "it was ended by signal %u (%s)", exit_status - 128,
                        strsignal((int)exit_status - 128));
-    else
+    else if (s->failed)
         (void)snprintf(s->error, sizeof(s->error), "it exited with status %u", exit_status);
     service_event(s, LIFE_EV_EXIT);
 }

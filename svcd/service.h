@@ -36,6 +36,7 @@ struct service {
     bool restart;        /* start again once it is down */
     bool ended;          /* it has run and ended since it was last asked to start */
     bool failed;         /* the last attempt went wrong, or it ended with something else than 0 */
+    bool queued;         /* to be started, as soon as fewer others are on their way */
     bool settled;        /* the first attempt has come to a result */
     unsigned generation; /* answers to calls of an earlier life are not for this one */
     unsigned backoff_ms;

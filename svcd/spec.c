@@ -8,6 +8,15 @@
 
 #define SPEC_MAX ((size_t)4 << 20)
 
+/* svcd and containerd are the last to go when memory runs out; a container is not, unless its spec says so. */
+static int set_oom_score(json_t *spec) {
+    json_t *process = json_object_get(spec, "process");
+
+    if (!json_is_object(process) || json_object_get(process, "oomScoreAdj"))
+        return 0;
+    return json_object_set_new(process, "oomScoreAdj", json_integer(0));
+}
+
 int spec_load(const char *bundle, char **out, struct err *e) {
     AUTO_JSON json_t *spec = NULL;
     AUTO_FREE char *path = path_join(bundle, "config.json");
@@ -30,6 +39,8 @@ int spec_load(const char *bundle, char **out, struct err *e) {
         if (!absolute || json_object_set_new(root, "path", json_string(absolute)) < 0)
             return err_errno(e, -ENOMEM, "could not read %s", path);
     }
+    if (set_oom_score(spec) < 0)
+        return err_errno(e, -ENOMEM, "could not read %s", path);
     *out = json_dumps(spec, JSON_COMPACT);
     return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s", path);
 }

@@ -54,12 +54,16 @@ static void remember(const struct svcd *d, const struct service *s) {
     }
 }
 
+static void start_queued(struct svcd *d);
+
 static void on_service_changed(struct service *s, void *data) {
     struct svcd *d = data;
 
     if (!d->stopping) /* then it is our end that takes them down, and the next svcd brings them back */
         remember(d, s);
     control_service_changed(&d->control, s);
+    if (!d->stopping && d->containerd.ready)
+        start_queued(d);
     if (d->stopping && d->containerd.wanted && nothing_to_wait_for(d))
         containerd_stop(&d->containerd);
 }
@@ -91,6 +95,29 @@ static int load_services(struct svcd *d, struct err *e) {
     return 0;
 }
 
+/* Starting takes memory for a shim and several runcs: not more at once than the processors can work on. */
+static size_t starts_max(void) {
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cpus < STARTS_MIN / 2 ? STARTS_MIN : 2 * (size_t)cpus;
+}
+
+static void start_queued(struct svcd *d) {
+    size_t busy = 0;
+
+    for (size_t i = 0; i < d->services_len; i++)
+        busy += d->services[i].life >= LIFE_ADOPT && d->services[i].life <= LIFE_START;
+    for (size_t i = 0; i < d->services_len && busy < starts_max(); i++) {
+        struct service *s = &d->services[i];
+        if (!s->queued)
+            continue;
+        s->queued = false;
+        busy++;
+        if (s->life == LIFE_DOWN)
+            service_start(s);
+    }
+}
+
 static void start_all(struct svcd *d) {
     bool resumes = d->resumes;
 
@@ -100,8 +127,9 @@ static void start_all(struct svcd *d) {
         if (resumes && was_down(d, s))
             s->settled = true;
         else if (s->life == LIFE_DOWN)
-            service_start(s);
+            s->queued = true;
     }
+    start_queued(d);
 }
 
 /* Again and again, as often as containerd was restarted: what is down by then stays so. */
@@ -172,6 +200,8 @@ int svcd_main(void) {
     struct err e = {0};
 
     log_init("svcd", LOG_LEVEL_NOTICE);
+    if (write_sysfile("/proc/self/oom_score_adj", OOM_SCORE, &e) < 0)
+        log_warning("%s", e.msg);
     d.down_dir = DOWN_DIR;
     int r = start_loop(&d, &e);
     if (!r)

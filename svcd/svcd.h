@@ -7,7 +7,9 @@
 #include "svcd/service.h"
 
 #define SERVICES_DIR "/containers/services"
+#define OOM_SCORE "-999" /* ours, and containerd's after us */
 #define SERVICES_MAX 1024
+#define STARTS_MIN 4                            /* services that may be on their way at once, on the smallest machine */
 #define STARTED_FILE "/run/keelson/system-init" /* there once the services were asked to start */
 #define DOWN_DIR "/run/keelson/down"            /* a file for each service that has stopped, or has done its work */
 

@@ -6,6 +6,8 @@ DEPS_FRESH := debootstrap
 export KEELSON := $(abspath $(BUILD))/bin/keelson
 DEMO := $(BUILD)/demo
 
+include tests/fuzz/fuzz.mk
+
 unit-tests: $(UNIT_TESTS)
 
 test-quick: deps ## unit tests and two boots, a few minutes

@@ -4,6 +4,7 @@
  * outputs are written aside and renamed, so that an interrupted command leaves the old files as they were.
  * Exit status: 0, 1 (failed, with one line on stderr that says why), 100 (misuse).
  */
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,13 +48,14 @@ int main(int argc, char **argv) {
         else
             break;
     }
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive's file names are UTF-8 */
     log_init("keelson", level);
     if (i == argc || argv[i][0] == '-') {
         print_usage(stderr);
         return EXIT_USAGE;
     }
     if (!strcmp(argv[i], "version"))
-        return printf("keelson %s\n", KEELSON_VERSION) < 0;
+        return printf("keelson %s\n", KEELSON_VERSION) < 0 || fflush(stdout) != 0;
     for (size_t c = 0; c < ARRAY_SIZE(commands); c++)
         if (!strcmp(argv[i], commands[c].name))
             return commands[c].main(argc - i, argv + i);

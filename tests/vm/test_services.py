@@ -85,3 +85,34 @@ def test_reboot_and_halt_do_what_they_say(vm, command):
         assert "reboot: Restarting system" in vm.console
     else:
         vm.wait_console("reboot: System halted")
+
+
+HOSTILE = BASE + """services:
+  - name: hostile
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "rm -f /log/hostile.out.log; mkfifo /log/hostile.out.log; exit 1"]
+    binds: ["/var/log:/log"]
+    capabilities: ["none"]
+  - name: linker
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "rm -f /log/linker.log; ln -s /etc/passwd /log/linker.log; exit 1"]
+    binds: ["/var/log:/log"]
+  - name: steady
+    image: keelson/busybox:latest
+    command: ["sleep", "100000"]
+    readonly: true
+"""
+
+
+def test_what_a_container_puts_in_place_of_its_log_holds_nobody_up(build, boot):
+    vm = boot(build(HOSTILE), "--mem", "512")
+    vm.wait_console(r"svcd: service hostile: .*hostile\.out\.log")
+    vm.wait_console(r"svcd: service linker: .*linker\.log")
+    vm.wait_for("service list | grep -q '^steady *running'", timeout=60)
+    vm.run("service restart steady", timeout=60)
+    # Memory runs out for containers first.
+    assert vm.run("cat /proc/$(pidof /usr/bin/svcd)/oom_score_adj").stdout == "-999\n"
+    assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/oom_score_adj").stdout == "-999\n"
+    assert vm.run("cat /proc/$(service list | awk '$1 == \"steady\" {print $3}')/oom_score_adj").stdout == "0\n"
+    assert vm.poweroff() == 0
+    assert "services took too long" not in vm.console

@@ -64,7 +64,10 @@ int open_image(const struct build *b, const char *ref, struct image **out, struc
     int r = image_open(b->cache_dir, ref, b->arch, out, e);
 
     if (r == -ENOENT)
-        return err_wrap(e, r, "could not use image %s (is it in the cache %s?)", ref, b->cache_dir);
+        return err_set(e, r,
+                       "could not find image %s for linux/%s in the cache %s: make it with keelson pkg build, or "
+                       "name the cache that has it with --cache",
+                       ref, b->arch, b->cache_dir);
     return r < 0 ? err_wrap(e, r, "could not use image %s", ref) : 0;
 }
 

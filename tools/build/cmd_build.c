@@ -168,6 +168,9 @@ static int open_output(const struct options *o, const char *first, struct output
 
     if (!base)
         return err_errno(e, -ENOMEM, "could not open the output");
+    if (!strcmp(o->format, "kernel+initrd") && o->output && !strcmp(o->output, "-"))
+        return err_set(e, -EINVAL,
+                       "could not write kernel+initrd to standard output: it is three files; use --format tar");
     if (!strcmp(o->format, "kernel+initrd"))
         return output_kernel_initrd_new(base, o->compression, out, e);
     if (strcmp(o->format, "tar") != 0)

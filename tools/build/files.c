@@ -54,7 +54,7 @@ static int open_source(const struct config_file *c, struct content_source *s, ui
     if (!path)
         return err_errno(e, -ENOMEM, "could not read %s", c->source);
     s->name = c->source;
-    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    s->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (s->fd < 0 && c->optional && errno == ENOENT)
         return -ENOENT;
     if (s->fd < 0 || fstat(s->fd, &st) < 0)

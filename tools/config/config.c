@@ -8,6 +8,7 @@
 #include "tools/config/config.h"
 #include "tools/config/yaml.h"
 
+#define ID_MAX 76
 #define FIRST_USER_ID 100
 
 const char *const section_names[SECTION_COUNT] = {"onboot", "onshutdown", "services"};
@@ -51,12 +52,31 @@ static int read_one(const char *path, json_t *all, struct err *e) {
     return 0;
 }
 
+/* containerd's rule for identifiers: words of ASCII letters and digits, joined by single . _ or -. */
+static bool valid_id(const char *name) {
+    bool joint = true; /* a joint may not stand here */
+
+    for (const char *p = name; *p; p++) {
+        bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        if (!alnum && (joint || !strchr("._-", *p)))
+            return false;
+        joint = !alnum;
+    }
+    return !joint && strlen(name) <= ID_MAX;
+}
+
 static int check_container(const struct config *c, enum section s, size_t index, struct err *e) {
     const struct config_container *this = &c->containers[s][index];
 
     if (!*this->name || !strcmp(this->name, ".") || strchr(this->name, '/') || strstr(this->name, ".."))
         return err_set(e, -EINVAL, "%s: \"%s\" cannot be the name of a container; use letters, digits, - and _",
                        this->place, this->name);
+    if (s == SECTION_SERVICES && !valid_id(this->name))
+        return err_set(
+            e, -EINVAL,
+            "%s: containerd refuses \"%s\" as the name of a service; use at most %d letters and digits, with "
+            "single . _ - between them",
+            this->place, this->name, ID_MAX);
     for (size_t i = 0; s == SECTION_SERVICES && i < index; i++)
         if (!strcmp(c->containers[s][i].name, this->name))
             return err_set(e, -EINVAL, "%s: there is another service named \"%s\" at %s; rename one", this->place,

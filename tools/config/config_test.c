@@ -30,6 +30,8 @@ static const struct {
      "t.yml:2:35: \"readonly\" must be true or false, not a string"},
     {"onboot:\n  - {name: a, image: b, oomScoreAdj: 1.5}\n",
      "t.yml:2:38: \"oomScoreAdj\" must be a whole number, not a number with a fraction"},
+    {"init: [a]\n---\ninit: [b]\n", "t.yml:3:1: a second document begins here; put it into a file of its own"},
+    {"services:\n  - {<<: word, name: a}\n", "t.yml:2:10: \"<<\" takes a map, as *NAME, or a list of them"},
 };
 
 static void test_errors_name_line_and_column(void **state) {
@@ -42,6 +44,22 @@ static void test_errors_name_line_and_column(void **state) {
         assert_string_equal(e.msg, refused[i].message);
         assert_null(doc);
     }
+}
+
+static void test_merge_keys_fill_what_is_missing(void **state) {
+    const char *text = "services:\n  - &base {name: a, image: x, net: host, readonly: true}\n"
+                       "  - {<<: *base, name: b, net: new}\n  - {name: c, <<: [{pid: host}, *base], image: y}\n";
+    struct err e = {0};
+    AUTO_JSON json_t *doc = NULL;
+
+    (void)state;
+    if (yaml_read("t.yml", text, strlen(text), &schema_config, false, &doc, &e))
+        fail_msg("%s", e.msg);
+    const json_t *services = json_object_get(doc, "services");
+    AUTO_FREE char *b = json_dumps(json_array_get(services, 1), JSON_COMPACT | JSON_SORT_KEYS);
+    AUTO_FREE char *c = json_dumps(json_array_get(services, 2), JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(b, "{\"image\":\"x\",\"name\":\"b\",\"net\":\"new\",\"readonly\":true}");
+    assert_string_equal(c, "{\"image\":\"y\",\"name\":\"c\",\"net\":\"host\",\"pid\":\"host\",\"readonly\":true}");
 }
 
 static void test_broken_yaml_names_its_place(void **state) {
@@ -125,6 +143,7 @@ static void test_duplicate_service_names_both_places(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors_name_line_and_column),
+        cmocka_unit_test(test_merge_keys_fill_what_is_missing),
         cmocka_unit_test(test_broken_yaml_names_its_place),
         cmocka_unit_test(test_aliases_do_not_explode),
         cmocka_unit_test(test_scalars),

@@ -188,6 +188,8 @@ static const struct schema_field bind_ns_fields[] = {
 OBJECT(bind_ns);
 
 static const struct schema_field runtime_fields[] = {
+    {.key = "deadline", .value = &string},
+    {.key = "onfail", .value = &string},
     {.key = "cgroups", .value = &strings},
     {.key = "mounts", .value = &mount_list},
     {.key = "mkdir", .value = &strings},

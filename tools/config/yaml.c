@@ -219,13 +219,50 @@ static json_t *read_pair(struct reader *r, const yaml_node_pair_t *p, const stru
     return value && json_object_set_new(object, key, value) == 0 ? object : NULL;
 }
 
+static const char *key_of(const struct reader *r, const yaml_node_pair_t *p) {
+    const yaml_node_t *k = yaml_document_get_node((yaml_document_t *)(uintptr_t)&r->doc, p->key);
+
+    return k->type == YAML_SCALAR_NODE ? (const char *)k->data.scalar.value : "";
+}
+
+static bool is_merge(const struct reader *r, const yaml_node_pair_t *p) {
+    return !strcmp(key_of(r, p), "<<");
+}
+
+/* `<<: *base` (https://yaml.org/type/merge.html): the base's keys, where the map has none of its own. */
+static json_t *merge(struct reader *r, int index, const struct schema *schema, json_t *object) {
+    const yaml_node_t *n = yaml_document_get_node(&r->doc, index);
+    json_t *result = object;
+
+    if (++r->values > YAML_MAX_VALUES || ++r->depth > YAML_MAX_DEPTH)
+        return refuse(r, n, "nested too deep");
+    if (n->type == YAML_SEQUENCE_NODE) {
+        for (yaml_node_item_t *i = n->data.sequence.items.start; result && i < n->data.sequence.items.top; i++)
+            result = merge(r, *i, schema, object);
+    } else if (n->type == YAML_MAPPING_NODE) {
+        for (yaml_node_pair_t *p = n->data.mapping.pairs.start; result && p < n->data.mapping.pairs.top; p++) {
+            if (is_merge(r, p))
+                result = merge(r, p->value, schema, object);
+            else if (!json_object_get(object, key_of(r, p)))
+                result = read_pair(r, p, schema, object);
+        }
+    } else {
+        result = refuse(r, n, "\"<<\" takes a map, as *NAME, or a list of them");
+    }
+    r->depth--;
+    return result;
+}
+
 static json_t *read_map(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema) {
     AUTO_JSON json_t *object = json_object();
 
     if (n->type != YAML_MAPPING_NODE)
         return wrong_type(r, n, key, schema->kind);
     for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++)
-        if (!read_pair(r, p, schema, object))
+        if (!is_merge(r, p) && !read_pair(r, p, schema, object))
+            return NULL;
+    for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++)
+        if (is_merge(r, p) && !merge(r, p->value, schema, object))
             return NULL;
     for (const struct schema_field *f = schema->fields; f && f->key; f++)
         if (f->required && !json_object_get(object, f->key))
@@ -264,6 +301,28 @@ static int read_document(struct reader *r, const struct schema *schema, json_t *
     return r->e->code ? r->e->code : err_errno(r->e, -ENOMEM, "could not read %s", r->file);
 }
 
+/* What would be ignored silently otherwise. */
+static int refuse_second(yaml_parser_t *parser, const char *file, json_t **out, struct err *e) {
+    yaml_document_t second; /* without a root at the end of the stream */
+    int r = 0;
+
+    if (!yaml_parser_load(parser, &second)) {
+        r = err_set(e, -EINVAL, "%s:%zu:%zu: not valid YAML: %s", file, parser->problem_mark.line + 1,
+                    parser->problem_mark.column + 1, parser->problem ? parser->problem : "out of memory");
+    } else {
+        const yaml_node_t *root = yaml_document_get_root_node(&second);
+        if (root)
+            r = err_set(e, -EINVAL, "%s:%zu:%zu: a second document begins here; put it into a file of its own", file,
+                        root->start_mark.line + 1, root->start_mark.column + 1);
+        yaml_document_delete(&second);
+    }
+    if (r < 0) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return r;
+}
+
 int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places, json_t **out,
               struct err *e) {
     struct err local = {0};
@@ -285,6 +344,8 @@ int yaml_read(const char *file, const char *text, size_t len, const struct schem
     } else {
         ret = read_document(&r, schema, out);
         yaml_document_delete(&r.doc);
+        if (!ret)
+            ret = refuse_second(&parser, file, out, e);
     }
     yaml_parser_delete(&parser);
     return ret;

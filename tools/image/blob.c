@@ -59,6 +59,7 @@ int blob_desc_parse(const json_t *obj, const char *where, struct blob_desc *out,
 
 int blob_reader_open(struct blob_reader *b, const char *cache_dir, const struct blob_desc *desc, struct err *e) {
     AUTO_FREE char *path = NULL;
+    struct stat st;
 
     b->fd = -1;
     b->hash = NULL;
@@ -68,9 +69,11 @@ int blob_reader_open(struct blob_reader *b, const char *cache_dir, const struct 
         path = NULL;
         return err_errno(e, -ENOMEM, "could not open blob %s", desc->digest);
     }
-    b->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (b->fd < 0)
+    b->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO there must not hold us */
+    if (b->fd < 0 || fstat(b->fd, &st) < 0)
         return err_errno(e, -errno, "could not open blob %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "could not open blob %s: it is not a regular file", path);
     b->hash = digest_new();
     if (!b->hash)
         return err_errno(e, -ENOMEM, "could not open blob %s", path);

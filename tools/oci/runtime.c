@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/buf.h"
+#include "runtime-config/words.h"
 #include "tools/oci/oci_priv.h"
 
 static const char *word(const json_t *object, const char *key) {
@@ -46,6 +47,31 @@ static json_t *plain_strings(const json_t *from) {
     return from ? json_deep_copy(from) : json_array();
 }
 
+/* A word that LinuxKit does not have: in runtime.json only if it is given. */
+static int add_word(json_t *out, const struct sources *r, const char *key, bool valid, struct err *e) {
+    const json_t *value = pick(r, key);
+
+    if (!value)
+        return 0;
+    if (!valid)
+        return err_set(e, -EINVAL, "runtime: %s: \"%.50s\" is not understood; use %s", key, json_string_value(value),
+                       !strcmp(key, "deadline") ? "a time such as \"90s\" or \"5m\""
+                                                : "continue, reboot, poweroff or halt");
+    return json_object_set(out, key, (json_t *)(uintptr_t)value) < 0
+               ? err_errno(e, -ENOMEM, "could not make runtime.json")
+               : 0;
+}
+
+static int add_words(json_t *out, const struct sources *r, struct err *e) {
+    const json_t *deadline = pick(r, "deadline"), *onfail = pick(r, "onfail");
+    uint64_t ms;
+    enum onfail action;
+
+    int result = add_word(out, r, "deadline", deadline && duration_parse(json_string_value(deadline), &ms) == 0, e);
+    return result ? result
+                  : add_word(out, r, "onfail", onfail && onfail_parse(json_string_value(onfail), &action) == 0, e);
+}
+
 /* Label and YAML are merged key by key, and bindNS entry by entry. */
 int make_runtime(const struct sources *s, json_t **out, struct err *e) {
     static const char *const kinds[] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
@@ -62,7 +88,14 @@ int make_runtime(const struct sources *s, json_t **out, struct err *e) {
                      plain_mounts(pick(&r, "mounts")), "mkdir", plain_strings(pick(&r, "mkdir")), "interfaces",
                      plain_interfaces(pick(&r, "interfaces")), "bindNS", bind_ns, "namespace",
                      namespace ? json_string_value(namespace) : "");
-    return *out ? 0 : err_errno(e, -ENOMEM, "could not make runtime.json");
+    if (!*out)
+        return err_errno(e, -ENOMEM, "could not make runtime.json");
+    int result = add_words(*out, &r, e);
+    if (result < 0) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return result;
 }
 
 int oci_add_root_mounts(struct oci_spec *s, const char *bundle, const char *root, struct err *e) {

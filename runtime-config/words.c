@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime-config/words.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "lib/auto.h"
+
+/* "ms" before "m": the longer name first. */
+static const struct {
+    const char *name;
+    uint64_t ms;
+} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+
+static const char *const onfail_names[] = {"continue", "reboot", "poweroff", "halt"};
+
+/* Moves *p behind the unit; 0: none is there. */
+static uint64_t take_unit(const char **p) {
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+        size_t len = strlen(units[i].name);
+        if (!strncmp(*p, units[i].name, len)) {
+            *p += len;
+            return units[i].ms;
+        }
+    }
+    return 0;
+}
+
+int duration_parse(const char *text, uint64_t *ms) {
+    uint64_t sum = 0;
+
+    for (const char *p = text; *p;) {
+        uint64_t n = 0;
+        size_t digits = strspn(p, "0123456789");
+        if (digits == 0)
+            return -EINVAL;
+        for (; digits > 0; digits--, p++) {
+            n = n * 10 + (uint64_t)(*p - '0');
+            if (n > DURATION_MAX_MS)
+                return -ERANGE;
+        }
+        uint64_t unit = take_unit(&p);
+        if (!unit)
+            return -EINVAL;
+        sum += n > DURATION_MAX_MS / unit ? DURATION_MAX_MS + 1 : n * unit;
+        if (sum > DURATION_MAX_MS)
+            return -ERANGE;
+    }
+    if (sum == 0)
+        return *text ? -ERANGE : -EINVAL;
+    *ms = sum;
+    return 0;
+}
+
+int onfail_parse(const char *text, enum onfail *out) {
+    for (size_t i = 0; i < ARRAY_SIZE(onfail_names); i++)
+        if (!strcmp(onfail_names[i], text)) {
+            *out = (enum onfail)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+const char *onfail_name(enum onfail o) {
+    return onfail_names[o];
+}
