@@ -132,6 +132,10 @@ static void report_later(struct memlogd *m) {
         on_report(NULL, m);
 }
 
+static void on_reader_refused(void *data) {
+    report_later(data);
+}
+
 static void refuse(struct memlogd *m, const char *name, size_t len, int why) {
     int shown = (int)(len < RING_SOURCE_MAX ? len : RING_SOURCE_MAX);
 
@@ -267,6 +271,8 @@ int memlogd_start(struct memlogd *m, struct err *e) {
     int r = loop_add_fd(&m->loop, &m->log, m->log_fd, EPOLLIN, on_log_message, m);
     if (!r)
         r = readers_init(&m->readers, &m->loop, &m->ring, m->query_fd, (uint32_t)m->config.max_line_len);
+    m->readers.on_refused = on_reader_refused;
+    m->readers.refused_data = m;
     return r < 0 ? err_errno(e, r, "could not watch the sockets") : 0;
 }
 

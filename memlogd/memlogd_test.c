@@ -417,6 +417,7 @@ static void one_reader_too_many_is_closed(void **state) {
     assert_true(c.fd >= 0);
     assert_false(next(&c, NULL, &e));
     hang_up(&c);
+    assert_next(&readers[0], NULL, "1 readers refused: there are 128 already");
     for (size_t i = 0; i < READERS_MAX; i++)
         hang_up(&readers[i]);
 }

@@ -274,8 +274,10 @@ static void add(struct readers *rs, int fd) {
     struct reader *r = rs->len < READERS_MAX ? calloc(1, sizeof(*r) + rs->out_size) : NULL;
 
     if (!r) {
-        rs->refused++;
         (void)close(fd);
+        rs->refused++;
+        if (rs->on_refused)
+            rs->on_refused(rs->refused_data);
         return;
     }
     r->all = rs;

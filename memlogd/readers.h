@@ -24,7 +24,9 @@ struct readers {
     int listen_fd;
     size_t out_size; /* of a reader's buffer */
     unsigned len;
-    uint64_t refused;
+    uint64_t refused;               /* in all */
+    void (*on_refused)(void *data); /* set both after readers_init(), or neither */
+    void *refused_data;
     struct reader *v[READERS_MAX];
 };
 
