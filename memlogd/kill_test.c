@@ -242,6 +242,15 @@ static void end(pid_t logwrite) {
     remove_dir();
 }
 
+static void wait_for_file(const char *name) {
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    for (int i = 0; i < 10000 && access(path, F_OK) < 0; i++)
+        (void)poll(NULL, 0, 1);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 /* Writers, kills, the writers' end; until all is quiet. counts: number and lines of each writer. */
 static pid_t write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITERS][2]) {
     pid_t writers[WRITERS];
@@ -249,6 +258,7 @@ static pid_t write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITE
 
     pid_t logwrite = start((const char *const[]){program("logwrite"), "-socket", query, "-log-dir", dir,
                                                  "-max-log-size", "1000000000", NULL});
+    wait_for_file("memlogd.log"); /* only who is there can lose something */
     assert_int_equal(pipe2(p, O_CLOEXEC), 0);
     for (int i = 0; i < WRITERS; i++)
         writers[i] = start_writer(i, p[1], pause_ns);

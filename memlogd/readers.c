@@ -79,56 +79,61 @@ static void on_evict(void *data, uint64_t pos, const struct ring_entry *e) {
     }
 }
 
-static void put_notice(struct reader *r, const char *text, int len, int64_t time_ns) {
-    const struct ring_entry e = {.time_ns = time_ns,
+static bool has_losses(const struct reader *r) {
+    return r->losses_len > 0 || r->others_lost || r->missed;
+}
+
+/*
+ * Told before the line `next`, and a little older than it: times stay in order. For a reader that resumes, the last
+ * notice has the number of the last line that is lost: what it was told once it is not told again.
+ */
+static void put_notice(struct reader *r, const char *text, int len, const struct ring_entry *next) {
+    bool last = !has_losses(r);
+    const struct ring_entry e = {.seq = next->seq - 1,
+                                 .ring_id = next->ring_id,
+                                 .time_ns = next->time_ns - 1,
                                  .source_len = 7,
                                  .source = "memlogd",
                                  .msg_len = (uint32_t)(len < 0 ? 0 : len),
                                  .msg = text};
 
-    r->out_len += entry_format(&e, r->out + r->out_len);
+    r->out_len += (r->numbered && last ? entry_format_numbered : entry_format)(&e, r->out + r->out_len);
 }
 
-static void put_missed(struct reader *r, int64_t time_ns) {
+static void put_missed(struct reader *r, const struct ring_entry *next) {
     char text[96];
 
     int n = snprintf(text, sizeof(text), "%llu lines lost: pushed out before this reader came back",
                      (unsigned long long)r->missed);
-    put_notice(r, text, n, time_ns);
     r->missed = 0;
+    put_notice(r, text, n, next);
 }
 
-static void put_loss(struct reader *r, const struct loss *l, int64_t time_ns) {
+static void put_loss(struct reader *r, const struct ring_entry *next) {
     char text[RING_SOURCE_MAX + 96];
-    bool others = l == &r->losses[LOSSES_MAX];
+    bool others = r->losses_len == 0;
+    struct loss *l = &r->losses[others ? LOSSES_MAX : --r->losses_len];
 
     int n =
         snprintf(text, sizeof(text), "%llu lines of %.*s lost: this reader was too slow", (unsigned long long)l->lines,
                  others ? 13 : (int)l->source_len, others ? "other sources" : l->source);
-    put_notice(r, text, n, time_ns);
+    l->lines = 0;
+    if (others)
+        r->others_lost = false;
+    put_notice(r, text, n, next);
 }
 
-static bool has_losses(const struct reader *r) {
-    return r->losses_len > 0 || r->others_lost || r->missed;
-}
-
-/* Just before the next line, and a little older than it: times stay in order. False: there was no room for all. */
-static bool put_losses(struct reader *r, int64_t time_ns) {
+/* False: there was no room for all. */
+static bool put_losses(struct reader *r, const struct ring_entry *next) {
     const size_t need = ENTRY_JSON_MAX(RING_SOURCE_MAX + 96);
 
     while (has_losses(r)) {
         if (r->all->out_size - r->out_len < need)
             return false;
-        if (r->missed) {
-            put_missed(r, time_ns);
-        } else if (r->losses_len > 0) {
-            put_loss(r, &r->losses[r->losses_len - 1], time_ns);
-            r->losses_len--;
-        } else {
-            put_loss(r, &r->losses[LOSSES_MAX], time_ns);
-            r->losses[LOSSES_MAX].lines = 0;
-            r->others_lost = false;
-        }
+        if (r->missed)
+            put_missed(r, next);
+        else
+            put_loss(r, next);
     }
     return true;
 }
@@ -153,7 +158,7 @@ static void fill(struct reader *r) {
             r->pos = next;
             break;
         }
-        if (has_losses(r) && !put_losses(r, e.time_ns - 1))
+        if (has_losses(r) && !put_losses(r, &e))
             return;
         if (r->all->out_size - r->out_len < ENTRY_JSON_MAX(e.msg_len))
             return;
@@ -161,7 +166,7 @@ static void fill(struct reader *r) {
         r->pos = next;
     }
     if (has_losses(r) && !r->follows) /* a dump that lost its last lines */
-        (void)put_losses(r, ring->last_time);
+        (void)put_losses(r, &(struct ring_entry){.time_ns = ring->last_time});
 }
 
 static void block(struct reader *r, bool blocked) {
