@@ -38,6 +38,7 @@ static struct respawn memlogd;
 static struct loop_source signals, timer;
 static char bin[PATH_MAX], dir[] = "/tmp/kill_test.XXXXXX", query[64], logs[64];
 static unsigned kills_left;
+static pid_t logwrite;
 
 /* build/bin, from build/test/kill_test */
 static void find_programs(void) {
@@ -231,15 +232,21 @@ static void begin(const char *max_lines) {
     start_memlogd(max_lines);
 }
 
-static void end(pid_t logwrite) {
+/* After a failure too: nothing is left running. */
+static int end(void **state) {
+    (void)state;
     (void)respawn_stop(&memlogd, SIGKILL);
-    (void)kill(logwrite, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0)
-        ;
+    if (logwrite > 0)
+        (void)kill(logwrite, SIGKILL);
+    logwrite = 0;
     fdstore_fini(&store, &loop);
     loop_remove(&loop, &signals);
+    loop_remove(&loop, &timer);
     loop_fini(&loop);
+    while (waitpid(-1, NULL, 0) > 0) /* the writers' pipes are broken now */
+        ;
     remove_dir();
+    return 0;
 }
 
 static void wait_for_file(const char *name) {
@@ -252,12 +259,12 @@ static void wait_for_file(const char *name) {
 }
 
 /* Writers, kills, the writers' end; until all is quiet. counts: number and lines of each writer. */
-static pid_t write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITERS][2]) {
+static void write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITERS][2]) {
     pid_t writers[WRITERS];
     int p[2];
 
-    pid_t logwrite = start((const char *const[]){program("logwrite"), "-socket", query, "-log-dir", dir,
-                                                 "-max-log-size", "1000000000", NULL});
+    logwrite = start((const char *const[]){program("logwrite"), "-socket", query, "-log-dir", dir, "-max-log-size",
+                                           "1000000000", NULL});
     wait_for_file("memlogd.log"); /* only who is there can lose something */
     assert_int_equal(pipe2(p, O_CLOEXEC), 0);
     for (int i = 0; i < WRITERS; i++)
@@ -272,7 +279,6 @@ static pid_t write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITE
     assert_int_equal(close(p[0]) | close(p[1]), 0);
     wait_ms(2500);                  /* logwrite finds it, and the rest is written */
     assert_int_equal(store.len, 3); /* the sources have ended: only the state and the sockets are kept */
-    return logwrite;
 }
 
 static void a_killed_memlogd_loses_nothing(void **state) {
@@ -281,13 +287,12 @@ static void a_killed_memlogd_loses_nothing(void **state) {
 
     (void)state;
     begin("100000");
-    pid_t logwrite = write_and_kill(KILLS, CALM_NS, counts);
+    write_and_kill(KILLS, CALM_NS, counts);
     for (int i = 0; i < WRITERS; i++) {
         assert_int_equal(delivered(counts[i][0], counts[i][1]), counts[i][1]);
         total += counts[i][1];
     }
     assert_true(total > 1000);
-    end(logwrite);
 }
 
 static void a_flood_is_delivered_or_reported(void **state) {
@@ -296,7 +301,7 @@ static void a_flood_is_delivered_or_reported(void **state) {
 
     (void)state;
     begin("2000");
-    pid_t logwrite = write_and_kill(KILLS_FLOOD, 0, counts);
+    write_and_kill(KILLS_FLOOD, 0, counts);
     for (int i = 0; i < WRITERS; i++) {
         in_files += delivered(counts[i][0], counts[i][1]);
         written += counts[i][1];
@@ -306,13 +311,12 @@ static void a_flood_is_delivered_or_reported(void **state) {
     assert_true(lost > 0);
     assert_int_equal(in_files + own + lost, all);
     assert_in_range(all - written, 1, KILLS_FLOOD + 1); /* memlogd's own: started, restarted */
-    end(logwrite);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_killed_memlogd_loses_nothing),
-        cmocka_unit_test(a_flood_is_delivered_or_reported),
+        cmocka_unit_test_teardown(a_killed_memlogd_loses_nothing, end),
+        cmocka_unit_test_teardown(a_flood_is_delivered_or_reported, end),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
