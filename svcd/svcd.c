@@ -102,17 +102,28 @@ static size_t starts_max(void) {
     return cpus < STARTS_MIN / 2 ? STARTS_MIN : 2 * (size_t)cpus;
 }
 
-static void start_queued(struct svcd *d) {
-    size_t busy = 0;
+static size_t on_their_way(const struct svcd *d) {
+    size_t n = 0;
 
     for (size_t i = 0; i < d->services_len; i++)
-        busy += d->services[i].life >= LIFE_ADOPT && d->services[i].life <= LIFE_START;
-    for (size_t i = 0; i < d->services_len && busy < starts_max(); i++) {
-        struct service *s = &d->services[i];
-        if (!s->queued)
-            continue;
+        n += d->services[i].life >= LIFE_ADOPT && d->services[i].life <= LIFE_START;
+    return n;
+}
+
+static struct service *next_queued(const struct svcd *d) {
+    for (size_t i = 0; i < d->services_len; i++)
+        if (d->services[i].queued)
+            return &d->services[i];
+    return NULL;
+}
+
+/* A start is a change, and so comes back here: everything is looked at anew for each. */
+static void start_queued(struct svcd *d) {
+    const size_t max = starts_max();
+    struct service *s;
+
+    while (on_their_way(d) < max && (s = next_queued(d))) {
         s->queued = false;
-        busy++;
         if (s->life == LIFE_DOWN)
             service_start(s);
     }

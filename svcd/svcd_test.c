@@ -20,8 +20,7 @@ static void fake_enter(struct service *s, enum life l) {
 static const struct service_ops fake = {fake_enter};
 
 /* A svcd that has just been started, with containerd on its way. */
-static void fresh(void) {
-    static const char *const names[] = {"oneshot", "www"};
+static void fresh_with(const char *const *names, size_t len) {
     struct err e = {0};
 
     d = (struct svcd){.down_dir = dir};
@@ -30,14 +29,18 @@ static void fresh(void) {
     d.containerd.wanted = true; /* it is not started here */
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
         d.control.clients[i].fd = -1;
-    d.services = calloc(ARRAY_SIZE(names), sizeof(*d.services));
+    d.services = calloc(len, sizeof(*d.services));
     assert_non_null(d.services);
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+    for (size_t i = 0; i < len; i++) {
         struct service *s = &d.services[i];
         assert_int_equal(service_init(s, "/x", names[i], &d.loop, &d.containerd.grpc, on_service_changed, &d, &e), 0);
         s->ops = &fake;
     }
-    d.services_len = ARRAY_SIZE(names);
+    d.services_len = len;
+}
+
+static void fresh(void) {
+    fresh_with((const char *const[]){"oneshot", "www"}, 2);
 }
 
 static void gone(void) {
@@ -100,6 +103,27 @@ static void nothing_starts_unasked(void **state) {
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_DOWN);
     assert_int_equal(d.services[1].life, LIFE_DOWN);
+}
+
+static void only_so_many_start_at_once_and_all_do_in_the_end(void **state) {
+    static char numbers[200][8];
+    const char *names[ARRAY_SIZE(numbers)];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        (void)snprintf(numbers[i], sizeof(numbers[i]), "s%03zu", i);
+        names[i] = numbers[i];
+    }
+    fresh_with(names, ARRAY_SIZE(names));
+    svcd_system_init(&d);
+    d.containerd.ready = true;
+    on_containerd_ready(&d);
+    assert_true(starts_max() < ARRAY_SIZE(names));
+    for (size_t i = 0; i < d.services_len; i++) {
+        size_t left = d.services_len - i;
+        assert_int_equal(on_their_way(&d), left < starts_max() ? left : starts_max());
+        comes_up(&d.services[i]);
+    }
+    assert_int_equal(on_their_way(&d), 0);
 }
 
 static void a_containerd_that_comes_back_starts_nothing_that_is_down(void **state) {
@@ -192,6 +216,7 @@ static int remove_dir(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(nothing_starts_unasked),
+        T(only_so_many_start_at_once_and_all_do_in_the_end),
         T(a_containerd_that_comes_back_starts_nothing_that_is_down),
         T(the_next_svcd_starts_nothing_that_was_down),
         T(what_was_started_again_is_not_remembered_as_down),
