@@ -413,6 +413,7 @@ int init_main(void) {
         if (in.container && in.machine.state == STATE_END)
             return 0;
         log_error("the event loop ended: %s", strerror(-r));
+        reap_all(&in); /* what can still be done without the loop */
         (void)sleep(1);
     }
 }

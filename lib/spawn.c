@@ -11,9 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "lib/fdutil.h"
+#include "lib/loop.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -175,20 +175,13 @@ int spawn(const struct spawn *s, pid_t *pid, int *pidfd, struct err *e) {
     return 0;
 }
 
-static uint64_t now_ms(void) {
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* 0: it ended; -ETIMEDOUT; or another negative errno. */
 static int wait_readable(int fd, unsigned timeout_ms) {
-    uint64_t deadline = now_ms() + timeout_ms;
+    uint64_t deadline = clock_ms() + timeout_ms;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
     for (;;) {
-        uint64_t now = now_ms();
+        uint64_t now = clock_ms();
         int left = timeout_ms == 0 ? -1 : now >= deadline ? 0 : (int)(deadline - now);
         int n = poll(&p, 1, left);
         if (n > 0)

@@ -25,6 +25,7 @@
 #include "runtime-config/runtime.h"
 #include "svcd/attend.h"
 #include "svcd/logsink.h"
+#include "svcd/printable.h"
 
 #define RUNC "/usr/bin/runc"
 #define SHOW_MAX ((size_t)64 << 10) /* the last bytes of each log, shown on the console */
@@ -220,12 +221,6 @@ static int run_container(const struct oneshot *o, int *status, struct err *e) {
 /* --- logs --- */
 
 /* A container's words must not drive the terminal of whoever watches the boot. */
-static void make_harmless(char *text, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        if (((unsigned char)text[i] < 0x20 && text[i] != '\n' && text[i] != '\t') || text[i] == 0x7f)
-            text[i] = '?';
-}
-
 static void show_log(const char *path) {
     AUTO_BUF struct buf text = BUF_INIT;
 
@@ -238,7 +233,7 @@ static void show_log(const char *path) {
     ssize_t n = room ? pread(fd, room, SHOW_MAX, skip) : 0;
     if (n <= 0)
         return;
-    make_harmless(room, (size_t)n);
+    make_lines_printable(room, (size_t)n);
     (void)write_full(STDERR_FILENO, room, (size_t)n); /* a console that takes no more does without */
     if (room[n - 1] != '\n')
         (void)write_full(STDERR_FILENO, "\n", 1);

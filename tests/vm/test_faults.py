@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is wrong is said, and the rest comes up."""
+import os
 import re
 
 import harness
@@ -42,6 +43,14 @@ def test_yaml_error_names_its_line(folder):
     assert done.status != 0
     assert re.search(r"appliance\.yml:11:5: .*comand", done.stderr), done.stderr
     assert not list(folder.glob("appliance-*")), "a failed build must leave no output"
+
+
+def test_a_fifo_as_a_source_is_refused_at_once(folder):
+    os.mkfifo(folder / "fifo")
+    done = harness.build(BASE + f"files:\n  - {{path: a, source: {folder}/fifo}}\n", folder, agent=False)
+    assert done.status != 0
+    assert re.search(r"appliance\.yml:9:5: could not read .*fifo: it is not a regular file", done.stderr), done.stderr
+    assert not list(folder.glob("appliance-*"))
 
 
 def test_service_that_cannot_start_is_reported_and_others_run(build, boot):

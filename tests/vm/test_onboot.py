@@ -14,6 +14,9 @@ ONBOOT = BASE + """onboot:
   - name: talks
     image: keelson/busybox:latest
     command: ["sh", "-c", "echo this is stdout; echo this is stderr >&2"]
+  - name: floods
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "yes | head -c 100000; printf '\\\\033[2JEND-OF-FLOOD'"]
   - name: joined
     image: keelson/busybox:latest
     command: ["sh", "-c", "echo joined ran"]
@@ -45,11 +48,16 @@ def test_deadline_logs_and_namespaces(build, boot):
     assert vm.run("cat /var/log/onboot/onboot.001-talks.out.log").stdout == "this is stdout\n"
     assert vm.run("cat /run/log/onboot/onboot.001-talks.log").stdout == "this is stderr\n"
     assert "this is stdout" in vm.console and "this is stderr" in vm.console
+    # Of much output the end is shown, without what would drive the terminal, and it is said that the rest is not.
+    raw = (vm.folder / "console.log").read_bytes()
+    assert re.search(rb"service: the first \d+ bytes of /run/log/onboot/onboot.002-floods.out.log are not shown", raw)
+    assert b"?[2JEND-OF-FLOOD\r\n" in raw
+    assert vm.run("wc -c < /var/log/onboot/onboot.002-floods.out.log").stdout.strip() == "100016"
     # Its network namespace stays, bound to the path.
     assert "joined ran" in vm.console
     assert " /run/netns/joined nsfs " in vm.run("cat /proc/mounts").stdout
     stages = {s["stage"]: s["ok"] for s in vm.json("service boot --json")["stages"]}
-    assert stages["onboot/000-hangs"] is False and stages["onboot/002-joined"] is True
+    assert stages["onboot/000-hangs"] is False and stages["onboot/003-joined"] is True
     assert vm.poweroff() == 0
 
 
@@ -59,7 +67,7 @@ def test_debug_switches_show_and_keep(build, boot):
     assert "this is stdout" in vm.console and "level=debug" in vm.console
     assert vm.run("cat /var/log/onboot/onboot.001-talks.out.log").stdout == "this is stdout\n"
     for stage in ("creating", "preparing", "starting", "waiting", "cleaning up", "complete"):
-        assert f"service: onboot.002-joined: {stage}" in vm.console, stage
+        assert f"service: onboot.003-joined: {stage}" in vm.console, stage
     assert vm.poweroff() == 0
 
 
