@@ -95,6 +95,37 @@ static void a_removed_source_gets_no_event_of_the_same_batch(void **state) {
     assert_false(loop_has(&f->b));
 }
 
+struct pair {
+    struct loop *loop;
+    struct loop_source *stop;
+    struct fixture *fixture;
+    struct loop_source *v[2];
+};
+
+static void free_both(struct loop_source *s, uint32_t events, void *data) {
+    const struct pair *p = data;
+    (void)s;
+    (void)events;
+    for (int i = 0; i < 2; i++) {
+        loop_remove(p->loop, p->v[i]);
+        free(p->v[i]);
+    }
+    assert_int_equal(loop_set_timer(p->loop, p->stop, 0, stop_timer, p->fixture), 0);
+}
+
+/* The sanitizer sees it if the loop looks at the one whose event was still to come. */
+static void a_callback_may_free_any_source(void **state) {
+    struct fixture *f = *state;
+    struct pair p = {
+        &f->loop, &f->timer, f, {calloc(1, sizeof(struct loop_source)), calloc(1, sizeof(struct loop_source))}};
+    assert_true(p.v[0] && p.v[1]);
+    assert_int_equal(loop_add_fd(&f->loop, p.v[0], f->pipe_a[0], EPOLLIN, free_both, &p), 0);
+    assert_int_equal(loop_add_fd(&f->loop, p.v[1], f->pipe_b[0], EPOLLIN, free_both, &p), 0);
+    assert_int_equal(write(f->pipe_a[1], "x", 1), 1);
+    assert_int_equal(write(f->pipe_b[1], "x", 1), 1);
+    assert_int_equal(loop_run(&f->loop), 0);
+}
+
 static void on_signal(struct loop_source *s, const struct signalfd_siginfo *info, void *data) {
     struct fixture *f = data;
     (void)s;
@@ -160,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_readable_descriptor_is_reported, setup, teardown),
         cmocka_unit_test_setup_teardown(a_removed_source_gets_no_event_of_the_same_batch, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_callback_may_free_any_source, setup, teardown),
         cmocka_unit_test_setup_teardown(signals_come_before_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(a_timer_is_one_shot_and_may_be_set_again_from_its_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(setting_a_timer_again_forgets_the_expiry_that_is_pending, setup, teardown),
