@@ -9,16 +9,18 @@ VERSION := 0.1.0
 .SUFFIXES:
 
 include mk/toolchain.mk
+include mk/cross.mk
 include mk/rules.mk
 include mk/deps.mk
 include lib/lib.mk
 include runtime-config/runtime-config.mk
-include $(wildcard init/init.mk svcd/svcd.mk rungetty/rungetty.mk memlogd/memlogd.mk tools/tools.mk pkg/pkg.mk)
+include $(wildcard init/init.mk bootrecord/bootrecord.mk svcd/svcd.mk rungetty/rungetty.mk memlogd/memlogd.mk tools/tools.mk pkg/pkg.mk)
 include tests/tests.mk
 include mk/check.mk
 include mk/install.mk
 
-all: $(PROGRAMS) ## build every program into build/bin
+ALL := $(if $(CROSS),$(GUEST),$(PROGRAMS))
+all: $(ALL) ## build every program into build/bin; with ARCH=arm64 the guest's, for that
 
 clean: ## remove build/
 	rm -rf $(BUILD)

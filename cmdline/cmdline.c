@@ -42,44 +42,57 @@ static void add_console(struct cmdline *c, const char *value) {
     c->last_console = (size_t)(found - c->consoles);
 }
 
-static void add_blacklist(struct cmdline *c, const char *names) {
-    size_t used = strlen(c->blacklist);
-    size_t len = strlen(names);
+static unsigned seconds_of(struct cmdline *c, const char *value, unsigned max, unsigned otherwise) {
+    uint64_t seconds;
 
-    if (used + len + 2 > sizeof(c->blacklist)) {
-        c->dropped++;
-        return;
-    }
-    if (used)
-        c->blacklist[used++] = ',';
-    memcpy(c->blacklist + used, names, len + 1);
+    if (parse_u64(value, max, &seconds) == 0)
+        return (unsigned)seconds;
+    c->dropped++;
+    return otherwise;
 }
 
 static void set_watchdog(struct cmdline *c, const char *value) {
-    uint64_t seconds;
-
-    c->watchdog_s = 0;
-    if (parse_u64(value, CMDLINE_WATCHDOG_MAX, &seconds) < 0)
-        c->dropped++;
-    else
-        c->watchdog_s = (unsigned)seconds;
+    c->watchdog_s = seconds_of(c, value, CMDLINE_WATCHDOG_MAX, 0);
 }
 
-static void take(struct cmdline *c, const char *key, const char *value) {
-    if (!strcmp(key, "console"))
-        add_console(c, value);
-    else if (!strcmp(key, "linuxkit.unified_cgroup_hierarchy"))
-        c->cgroup_v1 = !strcmp(value, "0");
-    else if (!strcmp(key, "linuxkit.runc_debug"))
-        c->runc_debug = !strcmp(value, "1");
-    else if (!strcmp(key, "linuxkit.runc_console"))
-        c->runc_console = !strcmp(value, "1");
-    else if (!strcmp(key, "keelson.rescue"))
-        c->rescue = !strcmp(value, "1");
-    else if (!strcmp(key, "keelson.watchdog"))
-        set_watchdog(c, value);
-    else if (!strcmp(key, "modprobe.blacklist"))
-        add_blacklist(c, value);
+static void set_record(struct cmdline *c, const char *value) {
+    c->record_s = seconds_of(c, value, CMDLINE_RECORD_MAX, CMDLINE_RECORD_S);
+}
+
+static void set_cgroup(struct cmdline *c, const char *value) {
+    c->cgroup_v1 = !strcmp(value, "0");
+}
+
+static void set_debug(struct cmdline *c, const char *value) {
+    c->runc_debug = !strcmp(value, "1");
+}
+
+static void set_runc_console(struct cmdline *c, const char *value) {
+    c->runc_console = !strcmp(value, "1");
+}
+
+static void set_rescue(struct cmdline *c, const char *value) {
+    c->rescue = !strcmp(value, "1");
+}
+
+static const struct {
+    const char *key;
+    void (*take)(struct cmdline *c, const char *value);
+} options[] = {
+    {"console", add_console},           {"linuxkit.unified_cgroup_hierarchy", set_cgroup},
+    {"linuxkit.runc_debug", set_debug}, {"linuxkit.runc_console", set_runc_console},
+    {"keelson.rescue", set_rescue},     {"keelson.watchdog", set_watchdog},
+    {"keelson.record", set_record},
+};
+
+const char *cmdline_key(size_t i) {
+    return i < ARRAY_SIZE(options) ? options[i].key : NULL;
+}
+
+static void take(const char *key, const char *value, void *data) {
+    for (size_t i = 0; value && i < ARRAY_SIZE(options); i++)
+        if (!strcmp(options[i].key, key))
+            options[i].take(data, value);
 }
 
 /* Ends the word that starts at *pos and moves *pos behind it; NULL at the end. Quotes protect white space. */
@@ -111,37 +124,39 @@ static char *unquote(char *s) {
     return s;
 }
 
-void cmdline_parse(struct cmdline *c, const char *text, size_t len) {
+size_t cmdline_each(const char *text, size_t len, cmdline_word_fn *fn, void *data) {
     char copy[CMDLINE_MAX];
     char *pos = copy;
     char *word;
 
-    *c = (struct cmdline){0};
-    if (len >= sizeof(copy)) {
-        c->dropped++;
-        len = sizeof(copy) - 1;
-    }
     copy_bounded(copy, sizeof(copy), text, len);
-    while ((word = next_word(&pos))) {
-        if (!strcmp(word, "--"))
-            return;
+    while ((word = next_word(&pos)) && strcmp(word, "--") != 0) {
         word = unquote(word);
         char *equals = strchr(word, '=');
-        if (!equals)
-            continue;
-        *equals = '\0';
-        take(c, word, unquote(equals + 1));
+        if (equals)
+            *equals = '\0';
+        fn(word, equals ? unquote(equals + 1) : NULL, data);
     }
+    return len < sizeof(copy) ? 0 : len - (sizeof(copy) - 1);
+}
+
+void cmdline_parse(struct cmdline *c, const char *text, size_t len) {
+    *c = (struct cmdline){.record_s = CMDLINE_RECORD_S};
+    if (cmdline_each(text, len, take, c) > 0)
+        c->dropped++;
+}
+
+ssize_t cmdline_read_text(const char *path, char *text, size_t size) {
+    AUTO_CLOSE int fd = open(path ? path : "/proc/cmdline", O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : read_full(fd, text, size);
 }
 
 int cmdline_read(struct cmdline *c, const char *path) {
     char text[CMDLINE_MAX + 1];
 
-    *c = (struct cmdline){0};
-    AUTO_CLOSE int fd = open(path ? path : "/proc/cmdline", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = read_full(fd, text, sizeof(text));
+    *c = (struct cmdline){.record_s = CMDLINE_RECORD_S};
+    ssize_t n = cmdline_read_text(path, text, sizeof(text));
     if (n < 0)
         return (int)n;
     cmdline_parse(c, text, (size_t)n);

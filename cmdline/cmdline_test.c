@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "lib/auto.h"
+
 static struct cmdline c;
 
 static void parse(const char *text) {
@@ -85,10 +87,9 @@ static void too_much_is_counted(void **state) {
 
 static void keelsons_own_words_are_read(void **state) {
     (void)state;
-    parse("keelson.rescue=1 keelson.watchdog=30 modprobe.blacklist=a,b quiet modprobe.blacklist=c");
+    parse("keelson.rescue=1 keelson.watchdog=30 quiet");
     assert_true(c.rescue);
     assert_int_equal(c.watchdog_s, 30);
-    assert_string_equal(c.blacklist, "a,b,c");
     parse("keelson.watchdog=soon keelson.rescue=yes");
     assert_false(c.rescue);
     assert_int_equal(c.watchdog_s, 0);
@@ -97,11 +98,71 @@ static void keelsons_own_words_are_read(void **state) {
     assert_int_equal(c.watchdog_s, 0);
 }
 
+static void collect(const char *key, const char *value, void *data) {
+    char *out = data;
+    size_t used = strlen(out);
+
+    (void)snprintf(out + used, 256 - used, "[%s|%s]", key, value ? value : "-");
+}
+
+static void every_word_is_told_once(void **state) {
+    static const char text[] = "quiet a.b=1  \"c=d e\" f=\"g h\" i.j -- k=l";
+    char out[256] = "";
+    (void)state;
+    assert_int_equal(cmdline_each(text, sizeof(text) - 1, collect, out), 0);
+    assert_string_equal(out, "[quiet|-][a.b|1][c|d e][f|g h][i.j|-]");
+}
+
+/* Keys that others read, straight from the words. */
+static const char *const read_elsewhere[] = {"modprobe.blacklist", "MODULE.PARAMETER"};
+
+/* The text of the page from `from` on, without its markup. */
+static void read_page(char *out, size_t size) {
+    FILE *f = fopen("cmdline/keelson.cmdline.7", "re");
+    size_t n = 0;
+    int c1;
+
+    assert_non_null(f);
+    while ((c1 = fgetc(f)) != EOF && n + 1 < size)
+        if (c1 != '\\')
+            out[n++] = (char)c1;
+    out[n] = '\0';
+    assert_int_equal(fclose(f), 0);
+}
+
+static void expect_entry(const char *page, const char *key) {
+    char entry[64];
+
+    (void)snprintf(entry, sizeof(entry), " %s=", key);
+    if (!strstr(page, entry))
+        fail_msg("keelson.cmdline(7) does not tell of %s", key);
+}
+
+/* The page has a .TP entry for every key that is read, and for no other. */
+static void the_page_tells_of_every_key(void **state) {
+    static char page[65536];
+    size_t keys = 0, entries = 0;
+    (void)state;
+    read_page(page, sizeof(page));
+    for (; cmdline_key(keys); keys++)
+        expect_entry(page, cmdline_key(keys));
+    assert_true(keys > 0);
+    for (size_t i = 0; i < ARRAY_SIZE(read_elsewhere); i++, keys++)
+        expect_entry(page, read_elsewhere[i]);
+    for (const char *p = page; (p = strstr(p, "\n.TP\n")); p++)
+        entries++;
+    assert_int_equal(entries, keys);
+}
+
 static void odd_bytes_are_survived(void **state) {
     (void)state;
     parse("\"\" = \"=\" \"console= console=\"tty3");
     cmdline_parse(&c, "a\0console=tty0", 14);
     assert_int_equal(c.consoles_len, 0);
+    char text[8];
+    assert_int_equal(cmdline_read_text("/nonexistent", text, sizeof(text)), -ENOENT);
+    assert_int_equal(cmdline_read_text("/proc/self/comm", text, sizeof(text)), 8); /* as much as fits */
+    assert_memory_equal(text, "cmdline_", 8);
     assert_int_equal(cmdline_read(&c, "/nonexistent"), -ENOENT);
     assert_int_equal(c.consoles_len, 0);
 }
@@ -115,6 +176,8 @@ int main(void) {
         cmocka_unit_test(what_follows_two_dashes_is_inits),
         cmocka_unit_test(too_much_is_counted),
         cmocka_unit_test(keelsons_own_words_are_read),
+        cmocka_unit_test(every_word_is_told_once),
+        cmocka_unit_test(the_page_tells_of_every_key),
         cmocka_unit_test(odd_bytes_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

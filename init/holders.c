@@ -51,19 +51,29 @@ static const char *read_line(int pid, const char *name, char *out, size_t len) {
     return out;
 }
 
-static void report(const struct holder *h) {
-    char cgroup[256], wchan[64];
-
-    const char *group = strrchr(read_line(h->pid, "cgroup", cgroup, sizeof(cgroup)), ':');
-    const char *in = read_line(h->pid, "wchan", wchan, sizeof(wchan));
-    log_error("still there: pid %d (%s) in %s, state %c%s%s", h->pid, h->name, group ? group + 1 : "?", h->state,
-              *in && *in != '0' ? ", waits in " : "", *in != '0' ? in : "");
+/* wchan names the function alone; where the kernel keeps it to itself, the innermost frame of the stack does. */
+static const char *wait_channel(int pid, char *out, size_t len) {
+    (void)read_line(pid, "wchan", out, len);
+    if (*out && strcmp(out, "0") != 0)
+        return out;
+    char *name = strchr(read_line(pid, "stack", out, len), ' '); /* "[<0>] function+0x1b/0x60" */
+    if (!name)
+        return "";
+    name[1 + strcspn(name + 1, "+")] = '\0';
+    return name + 1;
 }
 
-void holders_report(void) {
+const char *holder_waits(const struct holder *h, char *buf, size_t len) {
+    char channel[128];
+
+    const char *in = wait_channel(h->pid, channel, sizeof(channel));
+    (void)snprintf(buf, len, "state %c%s%s", h->state, *in ? ", waits in " : "", in);
+    return buf;
+}
+
+void holders_each(holder_fn *fn, void *data) {
     char stat[1024];
     struct holder h;
-    unsigned count = 0;
 
     AUTO_CLOSEDIR DIR *proc = opendir("/proc");
     if (!proc)
@@ -72,12 +82,27 @@ void holders_report(void) {
         uint64_t pid;
         if (parse_u64(entry->d_name, INT32_MAX, &pid) < 0 || pid == 1)
             continue;
-        (void)read_line((int)pid, "stat", stat, sizeof(stat));
-        if (!holder_parse(stat, &h) || holder_is_kernel_thread(&h) || h.state == 'Z')
-            continue;
-        if (count++ < HOLDERS_MAX)
-            report(&h);
+        if (holder_parse(read_line((int)pid, "stat", stat, sizeof(stat)), &h) && !holder_is_kernel_thread(&h) &&
+            h.state != 'Z')
+            fn(&h, data);
     }
+}
+
+static void report(const struct holder *h, void *data) {
+    char cgroup[256], waits[160];
+    unsigned *count = data;
+
+    if ((*count)++ >= HOLDERS_MAX)
+        return;
+    const char *group = strrchr(read_line(h->pid, "cgroup", cgroup, sizeof(cgroup)), ':');
+    log_error("still there: pid %d (%s) in %s, %s", h->pid, h->name, group ? group + 1 : "?",
+              holder_waits(h, waits, sizeof(waits)));
+}
+
+void holders_report(void) {
+    unsigned count = 0;
+
+    holders_each(report, &count);
     if (count > HOLDERS_MAX)
         log_error("still there: %u more processes", count - HOLDERS_MAX);
 }

@@ -4,7 +4,8 @@
 
 /* argv[0] of the workers, which are this program again. */
 #define WORKER_COLDPLUG "init-coldplug"
-#define WORKER_UNMOUNT "init-unmount"
+#define WORKER_HOTPLUG "init-hotplug"
+#define WORKER_UNMOUNT "init-unmount" /* after the boot record's words: recorder.h */
 
 /* Returns only in a container. */
 int init_main(void);

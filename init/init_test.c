@@ -22,8 +22,14 @@ static int fake_kill(pid_t pid, int sig) {
     return 0;
 }
 
+static int spawn_error;   /* 0, or what spawn() fails with */
+static int rebooted_with; /* by PID 1 itself */
+static int synced;
+
 static int fake_reboot(int action) {
-    fail_msg("PID 1 itself called reboot(%d): should that return, the kernel panics", action);
+    rebooted_with = action;
+    if (!spawn_error)
+        fail_msg("PID 1 itself called reboot(%d): should that return, the kernel panics", action);
     return -1;
 }
 
@@ -32,17 +38,24 @@ static char worker_started[32];
 
 static int fake_spawn(const struct spawn *s, pid_t *pid, int *pidfd, struct err *e) {
     (void)pidfd;
-    (void)e;
+    if (spawn_error)
+        return err_errno(e, spawn_error, "could not run %s", s->argv[0]);
     (void)snprintf(worker_started, sizeof(worker_started), "%s", s->argv[0]);
     *pid = INT32_MAX;
     return 0;
 }
 
+static void fake_sync(void) {
+    synced++;
+}
+
+#define sync fake_sync
 #define spawn(s, pid, pidfd, e) fake_spawn(s, pid, pidfd, e)
 #define kill fake_kill
 #define reboot fake_reboot
 #include "init/init.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 #undef spawn
+#undef sync
 #undef kill
 #undef reboot
 
@@ -77,6 +90,7 @@ static int begin(void **state) {
     (void)state;
     log_set_fd(-1);
     signalled_len = 0;
+    spawn_error = rebooted_with = synced = 0;
     in = (struct init){.container = true, .machine = {STATE_RUNNING, &real, &in}};
     return loop_init(&in.loop);
 }
@@ -111,8 +125,9 @@ static void every_signal_leads_to_its_end(void **state) {
         ask(cases[i][0]);
         assert_int_equal(in.action, cases[i][1]);
         assert_int_equal(in.machine.state, STATE_END); /* nothing was there to wait for */
-        assert_int_equal(signalled_len, 1);
+        assert_int_equal(signalled_len, 2);
         assert_int_equal(signalled[0], SIGTERM);
+        assert_int_equal(signalled[1], SIGCONT); /* else who is stopped would not hear it */
     }
 }
 
@@ -129,6 +144,46 @@ static void the_machine_is_ended_by_a_worker(void **state) {
     assert_int_equal(in.machine.state, STATE_END);
 }
 
+/* No memory, no processes: nothing is unmounted by a child then, but it is written, and the machine ends. */
+static void it_ends_even_if_no_worker_can_be_started(void **state) {
+    (void)state;
+    in.container = false;
+    spawn_error = -ENOMEM;
+    ask(SIGUSR2);
+    assert_int_equal(in.machine.state, STATE_END);
+    assert_int_equal(synced, 1);
+    assert_int_equal(rebooted_with, RB_POWER_OFF);
+}
+
+static void the_services_may_ask_for_more_time(void **state) {
+    static const struct {
+        const char *text;
+        unsigned ms;
+    } cases[] = {{"90\n", 92000}, {"5\n", 25000},      {"", 25000},        {"soon\n", 25000},
+                 {"-1\n", 25000}, {"3600\n", 3602000}, {"9999\n", 3602000}};
+    AUTO_FREE char *path = path_join(dir, "stop-seconds");
+    (void)state;
+    assert_non_null(path);
+    assert_int_equal(services_deadline(path, 25000), 25000);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(write_file_atomic(path, cases[i].text, strlen(cases[i].text), 0644, false, NULL), 0);
+        assert_int_equal(services_deadline(path, 25000), cases[i].ms);
+    }
+}
+
+static void the_boot_goes_on_without_a_worker(void **state) {
+    (void)state;
+    spawn_error = -EAGAIN;
+    in.container = false;
+    in.cmdline.rescue = true;
+    assert_false(enter_devices(&in));
+    assert_false(start_rescue(&in));
+    assert_int_equal(in.worker, 0);
+    assert_int_equal(in.rescue, 0);
+    in.worker = 0;
+    loop_remove(&in.loop, &in.hotplug.source);
+}
+
 static void the_first_signal_decides(void **state) {
     (void)state;
     respawn_start(&in.svcd, &in.loop, sleeper);
@@ -138,6 +193,19 @@ static void the_first_signal_decides(void **state) {
     assert_int_equal(in.action, RB_POWER_OFF);
     ask(SIGHUP);
     assert_int_equal(in.machine.state, STATE_SERVICES);
+}
+
+/* A signal is taken also when there is no loop to bring it. */
+static void signals_are_answered_without_the_loop(void **state) {
+    const sigset_t set = our_signals();
+    sigset_t old;
+    (void)state;
+    assert_int_equal(sigprocmask(SIG_BLOCK, &set, &old), 0);
+    assert_int_equal(raise(SIGUSR2), 0);
+    wait_for_a_signal(&in);
+    assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+    assert_int_equal(in.action, RB_POWER_OFF);
+    assert_int_equal(in.machine.state, STATE_END);
 }
 
 static void the_services_are_waited_for(void **state) {
@@ -205,7 +273,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(every_signal_leads_to_its_end),
         T(the_machine_is_ended_by_a_worker),
+        T(it_ends_even_if_no_worker_can_be_started),
+        T(the_services_may_ask_for_more_time),
+        T(the_boot_goes_on_without_a_worker),
         T(the_first_signal_decides),
+        T(signals_are_answered_without_the_loop),
         T(the_services_are_waited_for),
         T(a_late_hook_does_not_end_the_stop_of_the_services),
         T(a_failed_step_is_followed_by_the_next),

@@ -7,11 +7,12 @@ static const struct {
 } states[STATES] = {
     [STATE_START] = {"start", 0},
     [STATE_DEVICES] = {"devices", 10000},
+    [STATE_OTHERS] = {"other devices", 20000},
     [STATE_RESCUE] = {"rescue", 0},
     [STATE_INITD] = {"init.d", 0},
     [STATE_RUNNING] = {"running", 0},
     [STATE_HOOKS] = {"shutdown.d", 60000},
-    [STATE_SERVICES] = {"services", 15000},
+    [STATE_SERVICES] = {"services", 25000},
     [STATE_TERM] = {"terminate", 5000},
     [STATE_KILL] = {"kill", 2000},
     [STATE_UNMOUNT] = {"unmount", 10000},
@@ -21,7 +22,8 @@ static const struct {
 /* STATE_START: stay. */
 static const enum state next[STATES][EVENTS] = {
     [STATE_START] = {[EVENT_BEGIN] = STATE_DEVICES},
-    [STATE_DEVICES] = {[EVENT_DONE] = STATE_RESCUE, [EVENT_TIMEOUT] = STATE_RESCUE, [EVENT_SHUTDOWN] = STATE_HOOKS},
+    [STATE_DEVICES] = {[EVENT_DONE] = STATE_RESCUE, [EVENT_TIMEOUT] = STATE_OTHERS, [EVENT_SHUTDOWN] = STATE_HOOKS},
+    [STATE_OTHERS] = {[EVENT_DONE] = STATE_RESCUE, [EVENT_TIMEOUT] = STATE_RESCUE, [EVENT_SHUTDOWN] = STATE_HOOKS},
     [STATE_RESCUE] = {[EVENT_DONE] = STATE_INITD, [EVENT_SHUTDOWN] = STATE_HOOKS},
     [STATE_INITD] = {[EVENT_DONE] = STATE_RUNNING, [EVENT_SHUTDOWN] = STATE_HOOKS},
     [STATE_RUNNING] = {[EVENT_SHUTDOWN] = STATE_HOOKS},

@@ -11,6 +11,7 @@
 enum state {
     STATE_START,
     STATE_DEVICES,  /* cold plug */
+    STATE_OTHERS,   /* cold plug once more, around the driver that hangs in the first */
     STATE_RESCUE,   /* a shell on the console, if keelson.rescue=1 asks for one */
     STATE_INITD,    /* /etc/init.d, one after another */
     STATE_RUNNING,  /* nothing to do but reap and respawn */

@@ -39,7 +39,8 @@ static const struct machine_ops ops = {fake_enter, fake_deadline, fake_late};
 /* Where every state leads with every event. "" = it stays. */
 static const char *const expected[STATES][EVENTS] = {
     [STATE_START] = {"devices", "", "", ""},
-    [STATE_DEVICES] = {"", "rescue", "rescue", "shutdown.d"},
+    [STATE_DEVICES] = {"", "rescue", "other devices", "shutdown.d"},
+    [STATE_OTHERS] = {"", "rescue", "rescue", "shutdown.d"},
     [STATE_RESCUE] = {"", "init.d", "", "shutdown.d"},
     [STATE_INITD] = {"", "running", "", "shutdown.d"},
     [STATE_RUNNING] = {"", "", "", "shutdown.d"},
@@ -101,11 +102,22 @@ static void every_wait_of_a_shutdown_has_a_deadline(void **state) {
     }
 }
 
+/* svcd's own deadlines add up to 20 s (doc/joints.md): who has less patience would kill services that were stopping. */
+static void the_services_get_the_time_that_svcd_may_need(void **state) {
+    struct fake f = {0};
+    struct machine m = {STATE_HOOKS, &ops, &f};
+    (void)state;
+    machine_event(&m, EVENT_DONE);
+    assert_int_equal(m.state, STATE_SERVICES);
+    assert_true(f.deadline > 10000 + 5000 + 5000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_state_with_every_event),
         cmocka_unit_test(an_empty_system_runs_through_without_waiting),
         cmocka_unit_test(a_stubborn_process_is_killed_and_then_left),
+        cmocka_unit_test(the_services_get_the_time_that_svcd_may_need),
         cmocka_unit_test(every_wait_of_a_shutdown_has_a_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

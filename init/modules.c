@@ -8,20 +8,37 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <time.h>
 
+#include "cmdline/cmdline.h"
 #include "init/glob.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 
 #define MODULES_FILE_MAX ((size_t)16 << 20)
-#define MODULES_CONF_MAX ((size_t)1 << 20)
+#define SOFTDEPS_DEPTH_MAX 4 /* softdeps of softdeps; circles end here too */
 #define MODULE_INIT_COMPRESSED 4
+#define COMING_MS 5000 /* how long a module that another process loads is waited for: its driver may hang */
+#define COMING_PAUSE_MS 20
 
 static int read_list(const struct modules *m, const char *name, struct buf *out, struct err *e) {
     char path[192];
 
     (void)snprintf(path, sizeof(path), "%s/%s", m->dir, name);
     return read_file(path, MODULES_FILE_MAX, out, e);
+}
+
+/* What decides about modules, from all places. None of them need be there. */
+static void read_conf(struct modules *m, const char *root) {
+    AUTO_BUF struct buf softdeps = BUF_INIT;
+    char cmdline[CMDLINE_MAX];
+
+    if (read_list(m, "modules.softdep", &softdeps, NULL) == 0)
+        modconf_add(&m->conf, softdeps.data, softdeps.len);
+    modconf_add_files(&m->conf, root);
+    ssize_t n = *root ? 0 : cmdline_read_text(NULL, cmdline, sizeof(cmdline));
+    if (n > 0)
+        modconf_add_cmdline(&m->conf, cmdline, (size_t)n);
 }
 
 int modules_open(struct modules *m, const char *root, struct err *e) {
@@ -39,192 +56,254 @@ int modules_open(struct modules *m, const char *root, struct err *e) {
         r = read_list(m, "modules.alias", &m->aliases, e);
     if (r < 0)
         modules_close(m);
+    else
+        read_conf(m, root);
     return r;
 }
 
 void modules_close(struct modules *m) {
-    buf_free(&m->blacklist);
+    modconf_free(&m->conf);
     buf_free(&m->aliases);
     buf_free(&m->deps);
 }
 
-/* Module names treat - and _ as the same. */
-static bool same_name(const char *a, size_t a_len, const char *b, size_t b_len) {
-    if (a_len != b_len)
-        return false;
-    for (size_t i = 0; i < a_len; i++) {
-        char x = a[i] == '-' ? '_' : a[i];
-        char y = b[i] == '-' ? '_' : b[i];
-        if (x != y)
-            return false;
-    }
-    return true;
-}
-
 /* The name in "kernel/drivers/net/virtio_net.ko.xz": up to the first dot behind the last slash. */
-static const char *base_name(const char *path, size_t len, size_t *name_len) {
-    const char *base = path;
+static struct word base_name(struct word path) {
+    struct word base = path;
 
-    for (size_t i = 0; i < len; i++)
-        if (path[i] == '/')
-            base = path + i + 1;
-    const char *dot = memchr(base, '.', len - (size_t)(base - path));
-    *name_len = dot ? (size_t)(dot - base) : len - (size_t)(base - path);
+    for (size_t i = 0; i < path.len; i++)
+        if (path.p[i] == '/')
+            base = (struct word){path.p + i + 1, path.len - i - 1};
+    const char *dot = memchr(base.p, '.', base.len);
+    if (dot)
+        base.len = (size_t)(dot - base.p);
     return base;
 }
 
-int module_load(const char *path, void *data) {
+/* "live", "coming" (it starts), "going", or "": its file need not be read to learn that from the kernel. */
+static void module_state(const char *path, char *state, size_t len) {
+    char file[128];
+    struct word name = base_name((struct word){path, strlen(path)});
+
+    int n = snprintf(file, sizeof(file), "/sys/module/%.*s/initstate", (int)name.len, name.p);
+    for (char *p = file; *p; p++)
+        if (*p == '-')
+            *p = '_';
+    AUTO_CLOSE int fd = n < (int)sizeof(file) ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t got = fd < 0 ? 0 : read_full(fd, state, len - 1);
+    state[got < 0 ? 0 : got] = '\0';
+    state[strcspn(state, "\n")] = '\0';
+}
+
+/* 1: it is there; 0: it is not; -EBUSY: it starts, and does not come to an end, in another process. */
+static int is_live(const char *path) {
+    const struct timespec pause = {.tv_nsec = COMING_PAUSE_MS * 1000000L};
+    char state[8];
+
+    for (int ms = 0; ms < COMING_MS; ms += COMING_PAUSE_MS) {
+        module_state(path, state, sizeof(state));
+        if (strcmp(state, "coming") != 0)
+            return !strcmp(state, "live");
+        (void)nanosleep(&pause, NULL);
+    }
+    return -EBUSY;
+}
+
+int module_load(const char *path, const char *options, void *data) {
     const char *ext = strrchr(path, '.');
     int flags = ext && strcmp(ext, ".ko") != 0 ? MODULE_INIT_COMPRESSED : 0;
 
     (void)data;
+    int live = is_live(path);
+    if (live)
+        return live < 0 ? live : 0;
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     /* A driver that hangs is found by the name of the process that loads it. */
     const char *slash = strrchr(path, '/');
     (void)prctl(PR_SET_NAME, slash ? slash + 1 : path);
-    if (syscall(SYS_finit_module, fd, "", flags) < 0 && errno != EEXIST)
+    if (syscall(SYS_finit_module, fd, options, flags) < 0 && errno != EEXIST)
         return -errno;
     return 0;
 }
 
-static int load_path(const struct modules *m, const char *path, size_t len, module_load_fn *load, void *data,
-                     struct err *e) {
-    char full[512];
+/* One run of modules_load(). */
+struct job {
+    const struct modules *m;
+    module_load_fn *load;
+    void *data;
+    unsigned depth; /* of softdeps */
+};
 
-    if (snprintf(full, sizeof(full), "%s/%.*s", m->dir, (int)len, path) >= (int)sizeof(full))
-        return err_set(e, -ENAMETOOLONG, "could not load module %.*s: its path is too long", (int)len, path);
-    int r = load(full, data);
-    return r < 0 ? err_errno(e, r, "could not load module %s", full) : 0;
+static int load_any(struct job *j, struct word name, struct err *e);
+
+/* "softdep NAME pre: A B post: C": what is missing of it is no error. */
+static void load_softdeps(struct job *j, struct word module, const char *when) {
+    const char *pos = NULL;
+    struct word rest, w;
+
+    if (j->depth == SOFTDEPS_DEPTH_MAX)
+        return;
+    j->depth++;
+    while (modconf_next(&j->m->conf, "softdep", &pos, &rest)) {
+        bool now = false;
+        if (!word_next(&rest, &w) || !module_name_is(w, module))
+            continue;
+        while (word_next(&rest, &w)) {
+            if (w.p[w.len - 1] == ':')
+                now = w.len == strlen(when) && !memcmp(w.p, when, w.len);
+            else if (now)
+                (void)load_any(j, w, NULL);
+        }
+    }
+    j->depth--;
+}
+
+static int load_file(const struct job *j, struct word path, struct err *e) {
+    char full[512], options[MODULE_OPTIONS_MAX];
+    struct word name = base_name(path);
+
+    if (modconf_has(&j->m->conf, "install", name))
+        return err_set(e, -EPERM, "could not load module %.*s: modprobe.d has a program to install it, and none is run",
+                       (int)name.len, name.p);
+    if (snprintf(full, sizeof(full), "%s/%.*s", j->m->dir, (int)path.len, path.p) >= (int)sizeof(full))
+        return err_set(e, -ENAMETOOLONG, "could not load module %.*s: its path is too long", (int)path.len, path.p);
+    int r = modconf_options(&j->m->conf, name, options, sizeof(options));
+    if (!r)
+        r = j->load(full, options, j->data);
+    if (r == -EBUSY)
+        return err_set(e, r, "could not load module %s: its driver does not come to the end of its start", full);
+    return r < 0 ? err_errno(e, r, "could not load module %s%s%s", full, *options ? " with " : "", options) : 0;
+}
+
+static int load_path(struct job *j, struct word path, struct err *e) {
+    load_softdeps(j, base_name(path), "pre:");
+    int r = load_file(j, path, e);
+    if (!r)
+        load_softdeps(j, base_name(path), "post:");
+    return r;
 }
 
 /* A line of modules.dep is "PATH: DEP DEP ...", what is needed first standing last. Loads back to front. */
-static int load_line(const struct modules *m, const char *line, size_t len, module_load_fn *load, void *data,
-                     struct err *e) {
-    const char *colon = memchr(line, ':', len);
-    const char *end = line + len;
+static int load_line(struct job *j, struct word line, struct err *e) {
+    const char *colon = memchr(line.p, ':', line.len);
+    const char *end = line.p + line.len;
 
     while (colon && end > colon + 1) {
         const char *start = end;
         while (start > colon + 1 && start[-1] != ' ')
             start--;
         if (end > start) {
-            int r = load_path(m, start, (size_t)(end - start), load, data, e);
+            int r = load_path(j, (struct word){start, (size_t)(end - start)}, e);
             if (r < 0)
                 return r;
         }
         end = start > colon + 1 ? start - 1 : start;
     }
-    return colon ? load_path(m, line, (size_t)(colon - line), load, data, e) : 0;
+    return colon ? load_path(j, (struct word){line.p, (size_t)(colon - line.p)}, e) : 0;
+}
+
+/* The next line of a list; *pos is its begin at first. False: no more. */
+static bool next_entry(const char **pos, struct word *line) {
+    if (!*pos || !**pos)
+        return false;
+    const char *end = strchrnul(*pos, '\n');
+    *line = (struct word){*pos, (size_t)(end - *pos)};
+    *pos = end + (*end == '\n');
+    return true;
 }
 
 /* 1: loaded, 0: no module of that name. */
-static int load_by_name(const struct modules *m, const char *name, size_t name_len, module_load_fn *load, void *data,
-                        struct err *e) {
-    const char *line = m->deps.data ? m->deps.data : "";
+static int load_by_name(struct job *j, struct word name, struct err *e) {
+    const char *pos = j->m->deps.data;
+    struct word line;
 
-    for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        size_t len = strcspn(line, "\n"), base_len;
-        const char *colon = memchr(line, ':', len);
-        const char *base = base_name(line, colon ? (size_t)(colon - line) : len, &base_len);
-        if (same_name(base, base_len, name, name_len)) {
-            int r = load_line(m, line, len, load, data, e);
+    while (next_entry(&pos, &line)) {
+        const char *colon = memchr(line.p, ':', line.len);
+        struct word path = {line.p, colon ? (size_t)(colon - line.p) : line.len};
+        if (module_name_is(base_name(path), name)) {
+            int r = load_line(j, line, e);
             return r < 0 ? r : 1;
         }
     }
     return 0;
 }
 
-/* Splits "alias PATTERN MODULE" of at most len bytes. */
-static bool parse_alias(const char *line, size_t len, const char **pattern, size_t *pattern_len, const char **target,
-                        size_t *target_len) {
-    static const char word[] = "alias ";
+/* Takes "PATTERN MODULE" apart; true if the pattern is that of name and the module may be loaded for a device. */
+static bool is_alias_of(const struct job *j, struct word rest, const char *name, struct word *module) {
+    struct word pattern;
 
-    if (len < sizeof(word) || strncmp(line, word, sizeof(word) - 1) != 0)
-        return false;
-    *pattern = line + sizeof(word) - 1;
-    *pattern_len = strcspn(*pattern, " \n");
-    *target = *pattern + *pattern_len + 1;
-    if (*target >= line + len)
-        return false;
-    *target_len = (size_t)(line + len - *target);
-    return true;
+    return word_next(&rest, &pattern) && word_next(&rest, module) && glob_match(pattern.p, pattern.len, name) &&
+           !modconf_has(&j->m->conf, "blacklist", *module) && !modconf_has(&j->m->conf, "install", *module);
 }
 
-static bool blacklisted(const struct modules *m, const char *name, size_t len) {
-    const char *line = m->blacklist.data ? m->blacklist.data : "";
+struct matches {
+    int count, first_error;
+};
 
-    for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
-        if (same_name(line, strcspn(line, "\n"), name, len))
+static void load_match(struct job *j, struct word module, struct matches *m, struct err *e) {
+    int r = load_by_name(j, module, m->first_error ? NULL : e);
+
+    if (r > 0)
+        m->count++;
+    else if (r < 0 && !m->first_error)
+        m->first_error = r;
+}
+
+/* Of the thousands of lines, those for another bus are most: "alias pci:..." is not looked at for "virtio:...". */
+static bool is_of_bus(struct word *line, const char *name) {
+    static const char keyword[] = "alias ";
+    const size_t n = sizeof(keyword) - 1;
+
+    if (line->len < n + 1 || memcmp(line->p, keyword, n) != 0)
+        return false;
+    *line = (struct word){line->p + n, line->len - n};
+    return line->p[0] == name[0] || strchr("*?[", line->p[0]);
+}
+
+static int load_by_alias(struct job *j, const char *name, struct err *e) {
+    const char *pos = NULL, *list = j->m->aliases.data;
+    struct matches m = {0};
+    struct word line, module;
+
+    while (modconf_next(&j->m->conf, "alias", &pos, &line))
+        if (is_alias_of(j, line, name, &module))
+            load_match(j, module, &m, e);
+    while (next_entry(&list, &line))
+        if (is_of_bus(&line, name) && is_alias_of(j, line, name, &module))
+            load_match(j, module, &m, e);
+    return m.first_error ? m.first_error : m.count;
+}
+
+/* modules.builtin names a path a line, as modules.dep does. Devices' aliases, with their colons, are not looked for. */
+static bool is_built_in(const struct modules *m, struct word name) {
+    AUTO_BUF struct buf list = BUF_INIT;
+    struct word line;
+
+    if (memchr(name.p, ':', name.len) || read_list(m, "modules.builtin", &list, NULL) < 0)
+        return false;
+    for (const char *pos = list.data; next_entry(&pos, &line);)
+        if (module_name_is(base_name(line), name))
             return true;
     return false;
 }
 
-void modules_blacklist(struct modules *m, const char *names) {
-    static const char separators[] = ", \t\n";
+static int load_any(struct job *j, struct word name, struct err *e) {
+    char text[256];
 
-    for (const char *p = names + strspn(names, separators); *p; p += strspn(p, separators)) {
-        size_t len = strcspn(p, separators);
-        if (buf_append(&m->blacklist, p, len) < 0 || buf_puts(&m->blacklist, "\n") < 0)
-            log_error("could not blacklist %.*s: out of memory", (int)len, p);
-        p += len;
-    }
-}
-
-static void blacklist_file(struct modules *m, const char *path) {
-    static const char word[] = "blacklist ";
-    AUTO_BUF struct buf text = BUF_INIT;
-    struct err e = {0};
-
-    if (read_file(path, MODULES_CONF_MAX, &text, &e) < 0) {
-        log_warning("%s", e.msg);
-        return;
-    }
-    for (char *line, *pos = text.data; (line = next_line(&pos));)
-        if (!strncmp(line, word, sizeof(word) - 1))
-            modules_blacklist(m, line + sizeof(word) - 1);
-}
-
-void modules_blacklist_files(struct modules *m, const char *root) {
-    AUTO_NAMES struct names names = {0};
-    char dir[192], path[512];
-
-    (void)snprintf(dir, sizeof(dir), "%s/etc/modprobe.d", root);
-    if (list_dir(dir, &names, NULL) < 0)
-        return; /* none */
-    for (size_t i = 0; i < names.len; i++) {
-        size_t len = strlen(names.v[i]);
-        if (len < 5 || strcmp(names.v[i] + len - 5, ".conf") != 0)
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/%.255s", dir, names.v[i]);
-        blacklist_file(m, path);
-    }
-}
-
-static int load_by_alias(const struct modules *m, const char *name, module_load_fn *load, void *data, struct err *e) {
-    const char *line = m->aliases.data ? m->aliases.data : "";
-    const char *pattern, *target;
-    size_t pattern_len, target_len;
-    int matched = 0, first_error = 0;
-
-    for (; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        if (!parse_alias(line, strcspn(line, "\n"), &pattern, &pattern_len, &target, &target_len) ||
-            !glob_match(pattern, pattern_len, name) || blacklisted(m, target, target_len))
-            continue;
-        int r = load_by_name(m, target, target_len, load, data, first_error ? NULL : e);
-        if (r > 0)
-            matched++;
-        else if (r < 0 && !first_error)
-            first_error = r;
-    }
-    return first_error ? first_error : matched;
+    /* A device's alias has colons, a module's name has none. */
+    int r = memchr(name.p, ':', name.len) ? 0 : load_by_name(j, name, e);
+    if (r != 0 || snprintf(text, sizeof(text), "%.*s", (int)name.len, name.p) >= (int)sizeof(text))
+        return r;
+    r = load_by_alias(j, text, e);
+    return r ? r : is_built_in(j->m, name);
 }
 
 int modules_load(struct modules *m, const char *name, module_load_fn *load, void *data, struct err *e) {
-    int r = load_by_name(m, name, strlen(name), load, data, e);
+    struct job j = {m, load, data, 0};
 
-    return r != 0 ? r : load_by_alias(m, name, load, data, e);
+    return load_any(&j, (struct word){name, strlen(name)}, e);
 }
 
 int modprobe_main(int argc, char **argv) {

@@ -10,8 +10,8 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "init/report.h"
 #include "lib/fdutil.h"
-#include "lib/log.h"
 
 #define NODEV_NOSUID_NOEXEC (MS_NODEV | MS_NOSUID | MS_NOEXEC)
 
@@ -72,10 +72,6 @@ static const struct {
     {"/proc/self/fd/2", "/dev/stderr"}, {"/proc/kcore", "/dev/kcore"},     {"/run", "/var/run"},
 };
 
-static void failed(const char *verb, const char *what) {
-    log_error("could not %s %s: %s", verb, what, strerror(errno));
-}
-
 /* mkdir(2) with exactly this mode; an existing directory is fine. */
 static int make_dir(const char *path, mode_t mode) {
     if (mkdir(path, mode) == 0)
@@ -83,21 +79,36 @@ static int make_dir(const char *path, mode_t mode) {
     return errno == EEXIST ? 0 : -1;
 }
 
-static void mount_one(const struct mount_point *m) {
+/* A kernel without it, or one that is locked down. */
+static bool is_not_supported(int error) {
+    return error == ENODEV || error == EOPNOTSUPP || error == EPERM;
+}
+
+/* False: it is not there, and that was said unless it may be missing. */
+static bool mount_one(const struct mount_point *m) {
     struct stat st;
 
     if (m->make && make_dir(m->where, m->make) < 0)
-        failed("create", m->where);
-    if (m->optional && stat(m->where, &st) < 0)
-        return;
-    if (mount(m->type, m->where, m->type, m->flags, m->data) < 0 && !m->optional)
-        failed("mount", m->where);
+        report_failed("create", m->where);
+    if (m->optional && stat(m->where, &st) < 0) {
+        report_unless_absent("look at", m->where);
+        return false;
+    }
+    if (mount(m->type, m->where, m->type, m->flags, m->data) == 0)
+        return true;
+    if (!m->optional || !is_not_supported(errno))
+        report_failed("mount", m->where);
+    return false;
 }
 
 static bool in_memory(const char *path) {
     struct statfs fs;
 
-    return statfs(path, &fs) == 0 && (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
+    if (statfs(path, &fs) < 0) {
+        report_failed("tell the file system of", path);
+        return false;
+    }
+    return fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC;
 }
 
 void root_make_pivotable(void) {
@@ -108,7 +119,7 @@ void root_make_pivotable(void) {
     (void)mkdir(aside, 0755);
     if (mount("/", aside, NULL, MS_BIND, NULL) < 0 || chdir(aside) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
         chroot(".") < 0 || chdir("/") < 0)
-        failed("prepare", "the root for pivot_root");
+        report_failed("prepare", "the root for pivot_root");
 }
 
 /* In memory the mount is made read-only, not the file system: there is nothing to write back. */
@@ -116,7 +127,7 @@ static void root_read_only(void) {
     unsigned long flags = MS_REMOUNT | MS_RDONLY | (in_memory("/") ? MS_BIND : 0);
 
     if (mount(NULL, "/", NULL, flags, NULL) < 0)
-        failed("make", "/ read-only");
+        report_failed("make", "/ read-only");
 }
 
 static void mount_controller(const char *name) {
@@ -124,21 +135,22 @@ static void mount_controller(const char *name) {
 
     (void)snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", name);
     if (make_dir(path, 0755) < 0) {
-        failed("create", path);
+        report_failed("create", path);
         return;
     }
     (void)snprintf(options, sizeof(options), "%s", name);
     const struct mount_point m = {"cgroup", path, NODEV_NOSUID_NOEXEC, options, false, 0};
-    mount_one(&m);
+    (void)mount_one(&m);
 }
 
 /* /proc/cgroups: "name hierarchy num_cgroups enabled", a line each, the first a heading. */
 static void mount_cgroup_v1(void) {
     AUTO_BUF struct buf text = {.max = 8192};
 
-    mount_one(&cgroup_root);
+    if (!mount_one(&cgroup_root))
+        return;
     if (read_file("/proc/cgroups", 4096, &text, NULL) < 0 || !text.data) {
-        failed("read", "/proc/cgroups");
+        report_failed("read", "/proc/cgroups");
         return;
     }
     for (char *line, *pos = text.data; (line = next_line(&pos));) {
@@ -150,13 +162,13 @@ static void mount_cgroup_v1(void) {
     }
     const struct mount_point systemd = {
         "cgroup", "/sys/fs/cgroup/systemd", NODEV_NOSUID_NOEXEC, "none,name=systemd", false, 0755};
-    mount_one(&systemd);
+    (void)mount_one(&systemd);
 }
 
 static void make_var(void) {
     for (size_t i = 0; i < ARRAY_SIZE(var_dirs); i++)
         if (make_dir(var_dirs[i].path, var_dirs[i].mode) < 0)
-            failed("create", var_dirs[i].path);
+            report_failed("create", var_dirs[i].path);
 }
 
 static void make_nodes(void) {
@@ -164,10 +176,10 @@ static void make_nodes(void) {
         if (mknod(dev_nodes[i].path, S_IFCHR | dev_nodes[i].mode, makedev(dev_nodes[i].major, dev_nodes[i].minor)) <
                 0 &&
             errno != EEXIST)
-            failed("create", dev_nodes[i].path);
+            report_failed("create", dev_nodes[i].path);
     for (size_t i = 0; i < ARRAY_SIZE(links); i++)
         if (symlink(links[i].target, links[i].path) < 0 && errno != EEXIST)
-            failed("link", links[i].path);
+            report_failed("link", links[i].path);
 }
 
 void mounts_make_proc(void) {
@@ -175,7 +187,7 @@ void mounts_make_proc(void) {
 
     for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
         (void)mkdir(roots[i], 0755); /* as a rule they are there; what is missing shows at its mount */
-    mount_one(&proc_mount);
+    (void)mount_one(&proc_mount);
 }
 
 void mounts_make(bool cgroup_v1) {
@@ -183,14 +195,14 @@ void mounts_make(bool cgroup_v1) {
 
     root_read_only();
     for (size_t i = 0; i < ARRAY_SIZE(mount_points); i++)
-        mount_one(&mount_points[i]);
+        (void)mount_one(&mount_points[i]);
     if (cgroup_v1)
         mount_cgroup_v1();
     else
-        mount_one(&cgroup2);
+        (void)mount_one(&cgroup2);
     make_var();
     make_nodes();
     if (mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL) < 0)
-        failed("share", "/");
+        report_failed("share", "/");
     (void)umask(mask);
 }

@@ -36,6 +36,13 @@ int power_action(int sig) {
     return 0;
 }
 
+const char *power_word(int action) {
+    for (size_t i = 0; i < ARRAY_SIZE(powers); i++)
+        if (powers[i].action == action)
+            return powers[i].word;
+    return "";
+}
+
 const char *power_worker(int action) {
     for (size_t i = 0; i < ARRAY_SIZE(powers); i++)
         if (powers[i].action == action)

@@ -15,6 +15,9 @@ int power_signal(const char *word);
  */
 int power_action(int sig);
 
+/* "poweroff", "reboot", "halt"; "": no such action. */
+const char *power_word(int action);
+
 /* argv[0] of the worker that makes the reboot(2) call of an action, and what it does: returns only if that fails. */
 const char *power_worker(int action);
 bool power_is_worker(const char *name);

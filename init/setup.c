@@ -15,9 +15,10 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "init/request.h"
+#include "init/report.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "lib/request.h"
 
 #define NOFILE_MAX 1048576
 #ifndef HOST_NAME_MAX
@@ -25,30 +26,32 @@
 #endif
 #define ISSUE_MAX 4096
 
-static void failed(const char *verb, const char *what) {
-    log_error("could not %s %s: %s", verb, what, strerror(errno));
-}
-
-void setup_console(void) {
+int setup_console(void) {
+    int r = 0;
     int fd = open("/dev/console", O_RDWR | O_NOCTTY);
 
-    if (fd < 0)
+    if (fd < 0) {
+        r = -errno;
         fd = open("/dev/null", O_RDWR);
+    }
     for (int i = 0; i < 3 && fd >= 0; i++)
-        if (fd != i)
-            (void)dup2(fd, i);
+        if (fd != i && dup2(fd, i) < 0 && !r)
+            r = -errno;
     if (fd > 2)
         (void)close(fd);
+    return r;
 }
 
 void setup_clock(void) {
     struct rtc_time rt;
 
     AUTO_CLOSE int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        report_unless_absent("open", "/dev/rtc0");
         return;
+    }
     if (ioctl(fd, IOCTL_REQUEST(RTC_RD_TIME), &rt) < 0) {
-        failed("read", "/dev/rtc0");
+        report_failed("read", "/dev/rtc0");
         return;
     }
     struct tm tm = {.tm_sec = rt.tm_sec,
@@ -59,7 +62,7 @@ void setup_clock(void) {
                     .tm_year = rt.tm_year};
     const struct timeval now = {.tv_sec = timegm(&tm)};
     if (settimeofday(&now, NULL) < 0)
-        failed("set", "the clock from /dev/rtc0");
+        report_failed("set", "the clock from /dev/rtc0");
 }
 
 void setup_loopback(void) {
@@ -69,13 +72,15 @@ void setup_loopback(void) {
     AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     addr->sin_family = AF_INET;
     addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || ioctl(fd, SIOCSIFADDR, &req) < 0) { /* the class gives the netmask: /8 */
-        failed("give an address to", "lo");
+    if (fd < 0) {
+        report_failed("set up", "lo");
         return;
     }
+    if (ioctl(fd, SIOCSIFADDR, &req) < 0) /* the class gives the netmask: /8 */
+        report_failed("give an address to", "lo");
     req.ifr_flags = IFF_UP | IFF_RUNNING;
     if (ioctl(fd, SIOCSIFFLAGS, &req) < 0)
-        failed("bring up", "lo");
+        report_failed("bring up", "lo");
 }
 
 void setup_limits(void) {
@@ -83,9 +88,9 @@ void setup_limits(void) {
     const struct rlimit processes = {RLIM_INFINITY, RLIM_INFINITY};
 
     if (setrlimit(RLIMIT_NOFILE, &files) < 0)
-        failed("set", "RLIMIT_NOFILE");
+        report_failed("set", "RLIMIT_NOFILE");
     if (setrlimit(RLIMIT_NPROC, &processes) < 0)
-        failed("set", "RLIMIT_NPROC");
+        report_failed("set", "RLIMIT_NPROC");
 }
 
 /* The file's first line without white space at its end; "" if there is none. */
@@ -93,6 +98,8 @@ static void read_word(const char *path, char *out, size_t len) {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read_full(fd, out, len - 1);
 
+    if (fd < 0 || n < 0)
+        report_unless_absent("read", path);
     out[n < 0 ? 0 : n] = '\0';
     out[strcspn(out, " \t\r\n")] = '\0';
 }
@@ -120,7 +127,7 @@ void setup_hostname(void) {
     if (!*name && (!*now || !strcmp(now, "(none)")))
         name_from_mac(name, sizeof(name));
     if (*name && sethostname(name, strlen(name)) < 0)
-        failed("set the host name to", name);
+        report_failed("set the host name to", name);
 }
 
 void setup_resolv_conf(void) {
@@ -128,6 +135,8 @@ void setup_resolv_conf(void) {
     struct err e = {0};
     ssize_t n = readlink("/etc/resolv.conf", target, sizeof(target) - 1);
 
+    if (n < 0 && errno != EINVAL) /* that is: no link */
+        report_unless_absent("read", "/etc/resolv.conf");
     if (n <= 0)
         return;
     target[n] = '\0';
@@ -142,19 +151,25 @@ void setup_resolv_conf(void) {
     }
     AUTO_CLOSE int fd = open("/etc/resolv.conf", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
-        failed("create", target);
+        report_failed("create", target);
 }
 
 void setup_issue(const struct cmdline *c) {
     AUTO_BUF struct buf issue = {.max = ISSUE_MAX};
     char path[48];
+    struct err e = {0};
 
-    if (read_file("/etc/issue", ISSUE_MAX / 2, &issue, NULL) < 0 || !issue.data)
+    int r = read_file("/etc/issue", ISSUE_MAX / 2, &issue, &e);
+    if (r < 0 && r != -ENOENT)
+        log_error("%s", e.msg);
+    if (r < 0 || !issue.data)
         return;
     for (size_t i = 0; i < c->consoles_len; i++) {
         (void)snprintf(path, sizeof(path), "/dev/%s", c->consoles[i].name);
         AUTO_CLOSE int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        if (fd >= 0)
+        if (fd < 0)
+            report_unless_absent("open", path);
+        else
             (void)write_full(fd, issue.data, issue.len); /* a console that takes no more does without */
     }
 }

@@ -5,8 +5,12 @@
 
 #include "cmdline/cmdline.h"
 
-void setup_console(void); /* 0, 1 and 2 become /dev/console, which the kernel points at the last console= */
-void setup_clock(void);   /* system clock from /dev/rtc0, which runs in UTC; no RTC is fine */
+/*
+ * 0, 1 and 2 become /dev/console, which the kernel points at the last console=, or else /dev/null. Returns 0 or a
+ * negative errno: there is nowhere to say it yet.
+ */
+int setup_console(void);
+void setup_clock(void); /* system clock from /dev/rtc0, which runs in UTC; no RTC is fine */
 void setup_loopback(void);
 void setup_limits(void); /* RLIMIT_NOFILE 1048576, RLIMIT_NPROC unlimited */
 /* /etc/hostname; if the name is unset then, "linuxkit-" and eth0's MAC address without colons. */

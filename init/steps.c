@@ -6,17 +6,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "init/report.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/spawn.h"
-#include "lib/timeline.h"
 
 static void stamp(const struct steps *s, const char *name, const char *parent, uint64_t start, bool ok,
                   const char *detail) {
-    const struct timeline_stage stage = {name, parent, start, clock_ns(), ok, detail};
+    const struct timeline_stage stage = {name, parent, start, clock_ns(), ok, detail, ok ? NULL : s->output};
 
-    (void)s;
-    (void)timeline_append(TIMELINE_PATH, &stage); /* a full /run must not stop the boot */
+    report_stage(&stage);
 }
 
 static bool start(struct steps *s, const char *name) {
@@ -26,7 +25,9 @@ static bool start(struct steps *s, const char *name) {
 
     s->start_ns = clock_ns();
     if (!path || stat(path, &st) < 0) {
-        log_error("could not run %s/%s: %s", s->dir, name, strerror(errno));
+        (void)err_errno(&e, -errno, "could not run %s/%s", s->dir, name);
+        log_error("%s", e.msg);
+        stamp(s, name, s->label, s->start_ns, false, e.msg);
         return false;
     }
     if (!S_ISREG(st.st_mode))
@@ -78,6 +79,7 @@ bool steps_reaped(struct steps *s, pid_t pid, int status, bool *ended) {
     if (status != 0)
         log_error("%s/%s %s", s->dir, name, exit_reason(status, reason, sizeof(reason)));
     stamp(s, name, s->label, s->start_ns, status == 0, status == 0 ? "" : reason);
+    s->output = NULL;
     *ended = !start_next(s);
     return true;
 }

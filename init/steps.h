@@ -14,8 +14,9 @@ struct steps {
     const char *label; /* timeline parent: "init.d" */
     struct names names;
     size_t next;
-    size_t started; /* of this directory, so far */
-    pid_t pid;      /* of the running one, 0: none */
+    size_t started;     /* of this directory, so far */
+    pid_t pid;          /* of the running one, 0: none */
+    const char *output; /* the last that one which ends now has printed; NULL: not known */
     uint64_t start_ns;
     uint64_t dir_start_ns;
 };

@@ -71,12 +71,35 @@ static void a_console_that_takes_nothing_is_told_what_it_missed(void **state) {
     (void)close(fds[1]);
 }
 
+/* A terminal whose other end is closed answers EIO, as one does that was hung up. */
+static void a_console_that_was_hung_up_is_opened_anew(void **state) {
+    struct console c = {.path = "/tmp/console_test.XXXXXX"};
+    char out[64];
+    (void)state;
+    AUTO_CLOSE int file = mkstemp(c.path);
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(file >= 0 && master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    c.fd = open(ptsname(master), O_WRONLY | O_NOCTTY | O_NONBLOCK);
+    assert_true(c.fd >= 0);
+    (void)close(master);
+    console_write(&c, "a line\n", 7);
+    assert_int_equal(c.lost, 0);
+    assert_int_equal(read(file, out, sizeof(out)), 7);
+    /* Gone for good: lines are counted, and it is tried again. */
+    (void)close(c.fd);
+    c.fd = -1;
+    assert_int_equal(unlink(c.path), 0);
+    console_write(&c, "lost\n", 5);
+    assert_int_equal(c.lost, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_may_have_any_name),
         cmocka_unit_test(what_is_no_stat_line_is_refused),
         cmocka_unit_test(mount_points_are_unescaped),
         cmocka_unit_test(a_console_that_takes_nothing_is_told_what_it_missed),
+        cmocka_unit_test(a_console_that_was_hung_up_is_opened_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

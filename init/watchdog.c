@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "init/request.h"
+#include "init/report.h"
 #include "lib/log.h"
+#include "lib/request.h"
 
 #define DEVICE "/dev/watchdog"
 
@@ -17,16 +18,10 @@ static void on_timer(struct loop_source *s, void *data) {
 
     (void)s;
     if (write(w->fd, "k", 1) < 0)
-        log_error("could not feed %s: %s", DEVICE, strerror(errno));
-    if (loop_set_timer(w->loop, &w->timer, w->feed_ms, on_timer, w) < 0)
-        log_error("could not set a timer for %s", DEVICE);
-}
-
-static void report_last_reset(int fd) {
-    int flags = 0;
-
-    if (ioctl(fd, IOCTL_REQUEST(WDIOC_GETBOOTSTATUS), &flags) == 0 && (flags & WDIOF_CARDRESET))
-        log_notice("the last reset was the watchdog's");
+        report_failed("feed", DEVICE);
+    int r = loop_set_timer(w->loop, &w->timer, w->feed_ms, on_timer, w);
+    if (r < 0)
+        log_error("could not set a timer for %s: %s", DEVICE, strerror(-r));
 }
 
 void watchdog_start(struct watchdog *w, struct loop *l, unsigned seconds) {
@@ -38,10 +33,11 @@ void watchdog_start(struct watchdog *w, struct loop *l, unsigned seconds) {
         log_error("could not open %s, which keelson.watchdog=%u asks for: %s", DEVICE, seconds, strerror(errno));
         return;
     }
-    report_last_reset(w->fd);
     if (ioctl(w->fd, IOCTL_REQUEST(WDIOC_SETTIMEOUT), &timeout) < 0 &&
-        ioctl(w->fd, IOCTL_REQUEST(WDIOC_GETTIMEOUT), &timeout) < 0)
+        ioctl(w->fd, IOCTL_REQUEST(WDIOC_GETTIMEOUT), &timeout) < 0) {
+        report_failed("set the time of", DEVICE);
         timeout = (int)seconds;
+    }
     if (timeout != (int)seconds)
         log_warning("%s has a time of %d s instead of %u s", DEVICE, timeout, seconds);
     w->feed_ms = timeout > 1 ? (unsigned)timeout * 500 : 500;
@@ -51,7 +47,8 @@ void watchdog_start(struct watchdog *w, struct loop *l, unsigned seconds) {
 void watchdog_disarm(struct watchdog *w) {
     if (w->fd > 0 && w->loop) {
         loop_remove(w->loop, &w->timer);
-        (void)write(w->fd, "V", 1); /* the magic close */
+        if (write(w->fd, "V", 1) < 0) /* the magic close */
+            report_failed("disarm", DEVICE);
         (void)close(w->fd);
         w->fd = -1;
     }

@@ -33,6 +33,11 @@ static void append(struct err *e, size_t at, const char *sep, const char *text) 
     mark_if_cut(e, (int)at + n);
 }
 
+/* musl has no text for what a file system says of itself when its disk is damaged. */
+static const char *reason(int code) {
+    return code == EUCLEAN ? "Structure needs cleaning" : strerror(code);
+}
+
 int err_errno_raw(struct err *e, int code, const char *fmt, ...) {
     if (!e)
         return code;
@@ -41,7 +46,7 @@ int err_errno_raw(struct err *e, int code, const char *fmt, ...) {
     int n = format(e, code, fmt, args);
     va_end(args);
     if (n >= 0)
-        append(e, (size_t)n, ": ", strerror(-code));
+        append(e, (size_t)n, ": ", reason(-code));
     return code;
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 
 #define SOCKET_VAR "KEELSON_FDSTORE"
 #define LIST_VAR "KEELSON_FDS"
-#define SEND_PATIENCE_MS 200 /* the keeper only has to come round its loop */
 
 /* --- who keeps them --- */
 
@@ -171,15 +169,11 @@ static int send_msg(int sock, struct fdstore_msg m, int fd) {
         c->cmsg_len = CMSG_LEN(sizeof(fd));
         memcpy(CMSG_DATA(c), &fd, sizeof(fd));
     }
-    for (;;) {
-        struct pollfd p = {.fd = sock, .events = POLLOUT};
-        if (sendmsg(sock, &h, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-            return 0;
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
-        if (errno == EAGAIN && poll(&p, 1, SEND_PATIENCE_MS) == 0)
-            return -EAGAIN;
-    }
+    ssize_t n;
+    do
+        n = sendmsg(sock, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
 }
 
 int fdstore_add(int sock, uint32_t key, int fd) {

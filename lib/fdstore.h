@@ -54,6 +54,7 @@ void fdstore_fini(struct fdstore *f, struct loop *l);
 int fdstore_socket(void);
 /* Calls fn for each descriptor that was kept (close-on-exec from now on); it is fn's to close. */
 void fdstore_each(void (*fn)(void *data, uint32_t key, int fd), void *data);
+/* Neither waits: -EAGAIN while the keeper has not come to what was sent before; the socket can be waited for. */
 int fdstore_add(int sock, uint32_t key, int fd);
 int fdstore_remove(int sock, uint32_t key);
 

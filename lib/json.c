@@ -87,3 +87,16 @@ int json_load_path(const char *path, size_t max, json_t **out, struct err *e) {
         return err_set(e, -EINVAL, "could not parse %s: line %d, column %d: %s", path, why.line, why.column, why.text);
     return 0;
 }
+
+json_t *json_text(const char *s) {
+    json_t *value = json_string(s);
+    struct buf out = BUF_INIT;
+    int r = 0;
+
+    for (; !value && !r && *s; s++)
+        r = (unsigned char)*s < 0x80 ? buf_append(&out, s, 1) : buf_puts(&out, "\xef\xbf\xbd");
+    if (!value && !r)
+        value = json_string(out.data);
+    buf_free(&out);
+    return value;
+}

@@ -23,6 +23,10 @@ void log_init(const char *program, enum log_level max_level) {
     log_max = max_level;
 }
 
+bool log_shows(enum log_level level) {
+    return level <= log_max;
+}
+
 void log_set_fd(int fd) {
     log_fd = fd;
 }
@@ -35,11 +39,16 @@ unsigned long log_dropped(void) {
     return dropped;
 }
 
-/* Control bytes in a message (a service's name, a runtime's output) must not reach a terminal. */
-static void make_printable(char *s) {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            *s = *s == '\t' ? '\t' : '?';
+/*
+ * Control bytes in a message (a service's name, a runtime's output) must not reach a terminal; U+0080 to U+009F, which
+ * are 0xc2 and 0x80 to 0x9f, are some as well.
+ */
+static void make_printable(char *text) {
+    for (unsigned char *s = (unsigned char *)text; *s; s++)
+        if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+            s[0] = s[1] = '?';
+        else if ((*s < 0x20 && *s != '\t') || *s == 0x7f)
+            *s = '?';
 }
 
 static void write_line(const char *line, size_t len) {

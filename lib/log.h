@@ -7,12 +7,16 @@
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 
+#include <stdbool.h>
+
 #include "lib/auto.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* `program` must outlive all calls. The default level is NOTICE and the default descriptor is 2. */
 void log_init(const char *program, enum log_level max_level);
+/* Whether messages of that level are shown. */
+bool log_shows(enum log_level level);
 void log_set_fd(int fd);
 /* Whole lines go to fn instead of a descriptor; NULL: to the descriptor again. fn must not log. */
 void log_set_sink(void (*fn)(const char *line, size_t len));

@@ -51,6 +51,8 @@ static void above_the_level_is_silent(void **state) {
     (void)state;
     log_debug("d");
     assert_string_equal(said(), "");
+    assert_false(log_shows(LOG_LEVEL_DEBUG));
+    assert_true(log_shows(LOG_LEVEL_INFO));
 }
 
 static void errno_is_kept(void **state) {
@@ -74,8 +76,9 @@ static void long_lines_are_cut_and_end_in_a_newline(void **state) {
 
 static void control_bytes_do_not_reach_the_terminal(void **state) {
     (void)state;
-    log_error("name \x1b[2J\nfake: line");
-    assert_string_equal(said(), "prog: name ?[2J?fake: line\n");
+    log_error("name \x1b[2J\nfake: line \xc2\x9b"
+              "2J \xc3\xa9");
+    assert_string_equal(said(), "prog: name ?[2J?fake: line ??2J \xc3\xa9\n");
 }
 
 static void a_full_descriptor_drops_and_counts(void **state) {

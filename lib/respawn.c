@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/respawn.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "lib/spawn.h"
 
 #define DELAY_MIN_MS 100
-#define DELAY_MAX_MS 10000
+#define DELAY_MAX_MS 5000
+#define DELAY_MAX_STORE_MS 1000 /* others wait at the descriptors that are kept for it */
 #define SETTLED_MS 10000
 
 unsigned respawn_next_delay(unsigned delay_ms, uint64_t lived_ms) {
@@ -28,6 +30,8 @@ static void start_later(struct respawn *d) {
     uint64_t lived = clock_ms() - d->started_ms;
 
     d->delay_ms = respawn_next_delay(d->delay_ms, lived);
+    if (d->store && d->delay_ms > DELAY_MAX_STORE_MS)
+        d->delay_ms = DELAY_MAX_STORE_MS;
     if (loop_set_timer(d->loop, &d->timer, d->delay_ms, on_timer, d) < 0)
         start_now(d); /* no timer to be had: without a pause, then */
 }
@@ -55,8 +59,11 @@ void respawn_start(struct respawn *d, struct loop *l, const char *const *argv) {
 
 void respawn_start_with_store(struct respawn *d, struct loop *l, const char *const *argv, struct fdstore *store) {
     *d = (struct respawn){.argv = argv, .loop = l, .store = store};
-    if (access(argv[0], X_OK) < 0)
+    if (access(argv[0], X_OK) < 0) {
+        if (errno != ENOENT)
+            log_error("could not run %s: %s", argv[0], strerror(errno));
         return;
+    }
     d->wanted = true;
     start_now(d);
 }
@@ -79,7 +86,9 @@ bool respawn_stop(struct respawn *d, int sig) {
     d->wanted = false;
     if (d->loop)
         loop_remove(d->loop, &d->timer);
-    if (d->pid > 0 && sig)
+    if (d->pid > 0 && sig) {
         (void)kill(d->pid, sig);
+        (void)kill(d->pid, SIGCONT); /* a stopped one would not hear it */
+    }
     return d->pid > 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A daemon that comes back: respawned after a delay that doubles from 100 ms to 10 s, and falls back after 10 s of
+/* A daemon that comes back: respawned after a delay that doubles from 100 ms to 5 s, and falls back after 10 s of
  * life. */
 #ifndef LIB_RESPAWN_H
 #define LIB_RESPAWN_H
@@ -23,13 +23,16 @@ struct respawn {
 
 /* Starts argv[0], a path; does nothing if there is no such program. */
 void respawn_start(struct respawn *d, struct loop *l, const char *const *argv);
-/* The same for a daemon whose descriptors are kept in `store` (which must outlive it). */
+/*
+ * The same for a daemon whose descriptors are kept in `store` (which must outlive it). The delay is at most 1 s then,
+ * as others wait at these descriptors.
+ */
 void respawn_start_with_store(struct respawn *d, struct loop *l, const char *const *argv, struct fdstore *store);
 
 /* True if pid was this daemon; it is started again later if it is still wanted. */
 bool respawn_reaped(struct respawn *d, pid_t pid, int status);
 
-/* Not respawned from now on. With sig, sends it. True if there is something to wait for. */
+/* Not respawned from now on. With sig, sends it, and SIGCONT to wake a stopped one. True if it has yet to end. */
 bool respawn_stop(struct respawn *d, int sig);
 
 /* Delay before the next start, after one that lived lived_ms. Pure; for tests. */

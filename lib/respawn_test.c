@@ -21,7 +21,7 @@ static void the_delay_doubles_up_to_its_bound_and_falls_back(void **state) {
     assert_int_equal(respawn_next_delay(delay, 0), 200);
     for (int i = 0; i < 20; i++)
         delay = respawn_next_delay(delay, 500);
-    assert_int_equal(delay, 10000);
+    assert_int_equal(delay, 5000);
     assert_int_equal(respawn_next_delay(delay, 10000), 100);
 }
 
@@ -57,10 +57,29 @@ static void an_absent_program_is_not_wanted(void **state) {
     loop_fini(&l);
 }
 
+static void one_that_others_wait_for_comes_back_within_a_second(void **state) {
+    static struct fdstore store; /* nothing is asked of it */
+    struct loop l;
+    struct respawn d;
+    (void)state;
+    log_set_fd(-1);
+    assert_int_equal(loop_init(&l), 0);
+    assert_int_equal(fdstore_init(&store, &l), 0);
+    respawn_start_with_store(&d, &l, (const char *const[]){"/bin/true", NULL}, &store);
+    d.delay_ms = 5000;
+    assert_int_equal(waitpid(d.pid, NULL, 0), d.pid);
+    assert_true(respawn_reaped(&d, d.pid, 0));
+    assert_int_equal(d.delay_ms, 1000);
+    (void)respawn_stop(&d, 0);
+    fdstore_fini(&store, &l);
+    loop_fini(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_delay_doubles_up_to_its_bound_and_falls_back),
         cmocka_unit_test(a_dead_respawn_is_due_again_and_a_stopped_one_is_not),
+        cmocka_unit_test(one_that_others_wait_for_comes_back_within_a_second),
         cmocka_unit_test(an_absent_program_is_not_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,17 @@ static const char *const step_verb[] = {
     [STEP_CWD] = "enter the directory of", [STEP_EXEC] = "run",
 };
 
+/* Where there is no /dev/null: a pipe at its end does as well, and a program is not lost for it. */
+static int open_nothing(void) {
+    int ends[2];
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (fd >= 0 || pipe2(ends, O_CLOEXEC) < 0)
+        return fd;
+    (void)close(ends[1]);
+    return ends[0];
+}
+
 /* Moves the given descriptors out of the way of 0-2 first: they may themselves be among these. */
 static int child_stdio(const struct spawn *s) {
     int want[3] = {s->stdin_fd, s->stdout_fd, s->stderr_fd};
@@ -39,7 +50,7 @@ static int child_stdio(const struct spawn *s) {
 
     for (int i = 0; i < 3; i++) {
         if (i == 0 && want[i] < 0)
-            moved[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+            moved[i] = open_nothing();
         else if (want[i] >= 0)
             moved[i] = fcntl(want[i], F_DUPFD_CLOEXEC, 3);
         else

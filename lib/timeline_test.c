@@ -67,6 +67,61 @@ static void fields_come_back(void **state) {
     assert_int_equal(json_integer_value(json_object_get(got, "end_ns")), (1LL << 40) + 1);
     assert_true(json_is_false(json_object_get(got, "ok")));
     assert_string_equal(json_string_value(json_object_get(got, "detail")), "no \"such\" file\n\\ ??");
+    assert_null(json_object_get(got, "output"));
+}
+
+static void output_keeps_its_end(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    char output[TIMELINE_OUTPUT_MAX + 101];
+    struct timeline_stage s = mounts;
+    (void)state;
+    memset(output, '.', sizeof(output) - 1);
+    memcpy(output + sizeof(output) - 12, "the\nend \"!\"", 12);
+    s.output = output;
+    assert_int_equal(timeline_append(path, &s), 0);
+    const char *got = json_string_value(json_object_get(json_array_get(stages(&doc), 0), "output"));
+    assert_int_equal(strlen(got), TIMELINE_OUTPUT_MAX);
+    assert_string_equal(got + TIMELINE_OUTPUT_MAX - 11, "the\nend \"!\"");
+}
+
+static bool text_is(struct timeline_text t, const char *s) {
+    return t.len == strlen(s) && !memcmp(t.p, s, t.len);
+}
+
+static void what_was_appended_is_read_again(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    const struct timeline_stage bad = {"a\"b", "p", 7, 18446744073709551u, false, "why\n", "last\nline"};
+    struct timeline_entry e;
+    size_t pos = 0;
+    (void)state;
+    assert_int_equal(timeline_append(path, &mounts), 0);
+    assert_int_equal(timeline_append(path, &bad), 0);
+    assert_int_equal(read_file(path, TIMELINE_MAX_BYTES, &text, NULL), 0);
+    assert_true(timeline_next(text.data, text.len, &pos, &e));
+    assert_true(text_is(e.stage, "mounts") && text_is(e.parent, "") && text_is(e.output, "") && e.ok);
+    assert_true(timeline_next(text.data, text.len, &pos, &e));
+    assert_true(text_is(e.stage, "a\\\"b") && text_is(e.parent, "p") && text_is(e.detail, "why\\n"));
+    assert_true(text_is(e.output, "last\\nline") && !e.ok);
+    assert_int_equal(e.start_ns, 7);
+    assert_int_equal(e.end_ns, 18446744073709551u);
+    assert_false(timeline_next(text.data, text.len, &pos, &e));
+}
+
+/* Cut off anywhere, or not ours at all: nothing is read beyond the end, and no entry is made up. */
+static void a_torn_document_is_no_danger(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct timeline_entry e;
+    (void)state;
+    assert_int_equal(timeline_append(path, &mounts), 0);
+    assert_int_equal(read_file(path, TIMELINE_MAX_BYTES, &text, NULL), 0);
+    for (size_t len = 0; len < text.len; len++) {
+        AUTO_FREE char *copy = malloc(len + 1);
+        size_t pos = 0;
+        assert_non_null(copy);
+        memcpy(copy, text.data, len);
+        if (timeline_next(copy, len, &pos, &e))
+            assert_true(text_is(e.stage, "mounts") && pos <= len);
+    }
 }
 
 static void long_details_are_cut(void **state) {
@@ -80,6 +135,21 @@ static void long_details_are_cut(void **state) {
     assert_int_equal(timeline_append(path, &s), 0);
     const json_t *got = json_array_get(stages(&doc), 0);
     assert_int_equal(json_string_length(json_object_get(got, "detail")), 200);
+}
+
+/* What a chain of programs says ends with the cause. */
+static void of_long_details_the_end_is_kept(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    char detail[400];
+    struct timeline_stage s = mounts;
+    (void)state;
+    (void)snprintf(detail, sizeof(detail), "could not start: %0300d: no such file", 0);
+    s.detail = detail;
+    assert_int_equal(timeline_append(path, &s), 0);
+    const char *got = json_string_value(json_object_get(json_array_get(stages(&doc), 0), "detail"));
+    assert_int_equal(strncmp(got, "could not start: 000", 20), 0);
+    assert_non_null(strstr(got, "0...0"));
+    assert_string_equal(got + strlen(got) - 14, ": no such file");
 }
 
 static void it_stops_at_its_bound(void **state) {
@@ -127,7 +197,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_append_leaves_a_whole_document, setup, teardown),
         cmocka_unit_test_setup_teardown(fields_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(output_keeps_its_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_appended_is_read_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_torn_document_is_no_danger, setup, teardown),
         cmocka_unit_test_setup_teardown(long_details_are_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_long_details_the_end_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(it_stops_at_its_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(a_held_lock_does_not_hold_us, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_left_alone, setup, teardown),

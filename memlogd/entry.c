@@ -19,12 +19,18 @@ static char *put_digits(char *to, unsigned value, unsigned digits) {
     return to + digits;
 }
 
-size_t time_format(int64_t time_ns, unsigned digits, char to[TIME_TEXT_MAX]) {
-    time_t seconds = (time_t)(time_ns / NS - (time_ns % NS < 0));
-    struct tm tm = {0};
-    char *p = to;
+/* "2024-01-02T03:04:05" of the second that was asked for last: lines come many to a second. */
+struct second_text {
+    time_t second;
+    size_t len; /* 0: none yet */
+    char text[TIME_TEXT_MAX];
+};
 
-    (void)gmtime_r(&seconds, &tm);
+static void put_second(struct second_text *s, time_t second) {
+    struct tm tm = {0};
+    char *p = s->text;
+
+    (void)gmtime_r(&second, &tm);
     p = put_digits(p, (unsigned)(tm.tm_year + 1900), 4);
     *p++ = '-';
     p = put_digits(p, (unsigned)tm.tm_mon + 1, 2);
@@ -36,9 +42,21 @@ size_t time_format(int64_t time_ns, unsigned digits, char to[TIME_TEXT_MAX]) {
     p = put_digits(p, (unsigned)tm.tm_min, 2);
     *p++ = ':';
     p = put_digits(p, (unsigned)tm.tm_sec, 2);
+    s->len = (size_t)(p - s->text);
+    s->second = second;
+}
+
+size_t time_format(int64_t time_ns, unsigned digits, char to[TIME_TEXT_MAX]) {
+    static struct second_text last;
+    time_t second = (time_t)(time_ns / NS - (time_ns % NS < 0));
+
+    if (!last.len || last.second != second)
+        put_second(&last, second);
+    memcpy(to, last.text, last.len);
+    char *p = to + last.len;
     if (digits) {
         *p++ = '.';
-        p = put_digits(p, (unsigned)(time_ns - (int64_t)seconds * NS), 9);
+        p = put_digits(p, (unsigned)(time_ns - (int64_t)second * NS), 9);
     }
     *p++ = 'Z';
     *p = '\0';
@@ -83,7 +101,17 @@ static bool get_zone(const char **p, int64_t *seconds) {
     if (!get_char(p, "+-") || !get_digits(p, 2, &h) || !get_char(p, ":") || !get_digits(p, 2, &m))
         return false;
     *seconds = (west ? -60 : 60) * (int64_t)(60 * h + m);
-    return **p == '\0';
+    return h < 24 && m < 60 && **p == '\0';
+}
+
+static bool is_date(const struct tm *tm) {
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (tm->tm_year % 4 == 0 && tm->tm_year % 100 != 0) || tm->tm_year % 400 == 0;
+
+    if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1)
+        return false;
+    return tm->tm_mday <= days[tm->tm_mon - 1] + (leap && tm->tm_mon == 2) && tm->tm_hour < 24 && tm->tm_min < 60 &&
+           tm->tm_sec <= 60; /* a leap second */
 }
 
 int time_parse(const char *text, int64_t *time_ns) {
@@ -96,7 +124,7 @@ int time_parse(const char *text, int64_t *time_ns) {
         !get_char(&p, ":") || !get_digits(&p, 2, &tm.tm_min) || !get_char(&p, ":") || !get_digits(&p, 2, &tm.tm_sec))
         return -EINVAL;
     int64_t ns = get_fraction(&p);
-    if (!get_zone(&p, &zone) || tm.tm_year < 1678 || tm.tm_year > 2261) /* what fits */
+    if (!get_zone(&p, &zone) || !is_date(&tm) || tm.tm_year < 1678 || tm.tm_year > 2261) /* what fits */
         return -EINVAL;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -120,11 +148,39 @@ static char *put_escape(char *to, unsigned code) {
     return to;
 }
 
+#define ONES 0x0101010101010101u
+#define HIGHS 0x8080808080808080u
+
+/* Is one of eight bytes below 0x20 or above 0x7e, or " or \? May say yes to others, but never no to these. */
+static bool has_special(uint64_t eight) {
+    uint64_t control = (eight - ONES * 0x20) | eight | (eight + ONES);
+    uint64_t quote = eight ^ ONES * '"', backslash = eight ^ ONES * '\\';
+
+    return ((control | ((quote - ONES) & ~quote) | ((backslash - ONES) & ~backslash)) & HIGHS) != 0;
+}
+
+/* How many bytes at the start are copied as they are; not all that could be. */
+static size_t plain_length(const char *text, size_t len) {
+    size_t n = 0;
+    uint64_t eight;
+
+    for (; n + sizeof(eight) <= len; n += sizeof(eight)) {
+        memcpy(&eight, text + n, sizeof(eight));
+        if (has_special(eight))
+            break;
+    }
+    return n;
+}
+
 static char *put_string(char *to, const char *text, size_t len) {
     *to++ = '"';
     for (size_t i = 0; i < len;) {
+        size_t n = plain_length(text + i, len - i);
+        to = put(to, text + i, n);
+        i += n;
+        if (i == len)
+            break;
         unsigned char c = (unsigned char)text[i];
-        size_t n;
         if (c >= 0x20 && c < 0x7f) {
             if (c == '"' || c == '\\')
                 *to++ = '\\';

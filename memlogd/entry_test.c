@@ -12,7 +12,10 @@
 #include <cmocka.h>
 
 #include "lib/auto.h"
+#include "lib/fdutil.h"
+#include "lib/json.h"
 #include "memlogd/client.h"
+#include "memlogd/notice.h"
 #include "memlogd/options.h"
 #include "memlogd/record.h"
 
@@ -142,20 +145,101 @@ static void times_go_both_ways(void **state) {
     assert_string_equal(text, "2024-01-02T03:04:05Z");
 }
 
+static struct resume resume;
+
+static bool is_skipped(int64_t time_ns, const char *msg) {
+    const struct ring_entry e = {
+        .time_ns = time_ns, .source = "s", .source_len = 1, .msg = msg, .msg_len = (uint32_t)strlen(msg)};
+
+    return resume_skip(&resume, &e);
+}
+
 static void a_reader_goes_on_where_it_was(void **state) {
-    struct resume r = {0};
+    (void)state;
+    resume = (struct resume){0};
+    assert_false(is_skipped(30, "a"));
+    assert_false(is_skipped(40, "b"));
+    assert_false(is_skipped(10, "c")); /* the clock was set back */
+    assert_false(is_skipped(11, "d"));
+    for (int i = 0; i < 2; i++) { /* all is sent again, and what came meanwhile */
+        resume.skipping = true;
+        assert_true(is_skipped(30, "a"));
+        assert_true(is_skipped(40, "b"));
+        assert_true(is_skipped(10, "c"));
+        assert_true(is_skipped(11, "d"));
+        assert_true(i == 0 || is_skipped(12, "e"));
+        assert_false(resume.skipping);
+        assert_false(is_skipped(12 + i, i ? "f" : "e"));
+    }
+    assert_false(is_skipped(31, "a")); /* the same text at another time is another line */
+    resume.skipping = true;
+    assert_false(is_skipped(1, "of another ring")); /* what was read last is not there any more */
+    assert_false(resume.skipping);
+}
+
+static void without_a_line_the_time_of_the_start_counts(void **state) {
+    (void)state;
+    resume = (struct resume){.skipping = true, .start_ns = 20};
+    assert_true(is_skipped(10, "a"));
+    assert_true(is_skipped(20, "b"));
+    assert_false(is_skipped(21, "c"));
+    assert_false(is_skipped(5, "d"));
+}
+
+static void a_ring_with_more_lines_than_are_remembered(void **state) {
+    const int64_t lines = RESUME_LINES + 1000;
 
     (void)state;
-    assert_false(resume_skip(&r, 10));
-    assert_false(resume_skip(&r, 20));
-    assert_false(resume_skip(&r, 15)); /* the clock was set back: not skipped */
-    r.skipping = true;
-    r.last_time = 20;
-    assert_true(resume_skip(&r, 10));
-    assert_true(resume_skip(&r, 20));
-    assert_false(resume_skip(&r, 30));
-    r.skipping = true;
-    assert_false(resume_skip(&r, 31)); /* the last one is not there any more */
+    resume = (struct resume){0};
+    for (int64_t i = 1; i <= lines; i++)
+        assert_false(is_skipped(i, "x"));
+    resume.skipping = true;
+    for (int64_t i = 1; i <= lines; i++)
+        assert_true(is_skipped(i, "x"));
+    assert_false(is_skipped(lines + 1, "x"));
+}
+
+static void notices_that_concern_a_source(void **state) {
+    static const struct {
+        const char *source, *msg;
+        bool concerns;
+    } cases[] = {
+        {"memlogd", "7 lines of www lost: this reader was too slow", true},
+        {"memlogd", "1 lines of www cut: 9 bytes beyond 1024 of a line lost", true},
+        {"memlogd", "7 lines lost: pushed out before this reader came back", true},
+        {"memlogd", "7 lines of other sources lost: this reader was too slow", true},
+        {"memlogd", "source www refused: there are too many already", true},
+        {"memlogd", "source www ended: Connection reset by peer", true},
+        {"memlogd", "7 lines of www2 lost: this reader was too slow", false},
+        {"memlogd", "7 lines of ww lost: this reader was too slow", false},
+        {"memlogd", "memlogd started", false},
+        {"memlogd", "lines of www lost: x", false},
+        {"source.memlogd", "7 lines of www lost: this reader was too slow", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct ring_entry e = {.source = cases[i].source, .msg = cases[i].msg};
+        if (notice_concerns(&e, "www") != cases[i].concerns)
+            fail_msg("%s", cases[i].msg);
+    }
+}
+
+static void days_that_there_are_not(void **state) {
+    static const char *const bad[] = {"2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z",      "2024-02-31T00:00:00Z",
+                                      "2024-04-31T00:00:00Z", "2024-00-01T00:00:00Z",      "2024-13-01T00:00:00Z",
+                                      "2024-01-00T00:00:00Z", "2024-01-01T24:00:00Z",      "2024-01-01T00:60:00Z",
+                                      "2024-01-01T00:00:61Z", "2024-01-01T00:00:00+24:00", "1900-02-29T00:00:00Z"};
+    static const char *const good[] = {"2024-02-29T23:59:59Z", "2000-02-29T00:00:00Z", "2016-12-31T23:59:60Z",
+                                       "2024-01-31T00:00:00-23:59"};
+    int64_t t;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        if (time_parse(bad[i], &t) != -EINVAL)
+            fail_msg("%s", bad[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        assert_int_equal(time_parse(good[i], &t), 0);
 }
 
 static void kmsg_records(void **state) {
@@ -202,13 +286,68 @@ static void options_with_one_dash_or_two(void **state) {
         assert_int_equal(options_parse(defs, bad[i], &rest, &e), -EINVAL);
 }
 
+/* Plain text is copied eight bytes at a time: every byte, at every place of them, with others before and behind. */
+static void every_byte_at_every_place(void **state) {
+    static const char others[] = {'x', '\x01', '\x7f', '"'};
+    char msg[24], text[ENTRY_JSON_MAX(sizeof(msg))];
+    const struct ring_entry e = {.source = "s", .source_len = 1, .msg = msg, .msg_len = sizeof(msg)};
+
+    (void)state;
+    for (unsigned i = 0; i < 256 * sizeof(msg) * sizeof(others); i++) {
+        unsigned byte = i % 256, at = i / 256 % sizeof(msg);
+        memset(msg, 'x', sizeof(msg));
+        msg[sizeof(msg) - 1 - at] = others[i / 256 / sizeof(msg)];
+        msg[at] = (char)byte;
+        size_t len = entry_format(&e, text);
+        for (size_t k = 0; k < len - 1; k++)
+            assert_true((unsigned char)text[k] >= 0x20 && text[k] != 0x7f);
+        AUTO_JSON json_t *line = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+        const json_t *value = json_object_get(line, "msg");
+        assert_non_null(value);
+        if (byte < 0x80)
+            assert_memory_equal(json_string_value(value), msg, sizeof(msg));
+    }
+}
+
+static void options_of_a_file(void **state) {
+    char path[] = "/tmp/entry_test.XXXXXX", *argv[6] = {NULL};
+    const char text[] = "# of memlogd\n\n -a 1\t--b=2   # more\nlast\r\n";
+    AUTO_BUF struct buf words = BUF_INIT;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(options_read("/nowhere/at-all", &words, argv, ARRAY_SIZE(argv), &e), 0);
+    assert_null(argv[1]);
+    AUTO_CLOSE int fd = mkstemp(path);
+    assert_int_equal(write_full(fd, text, sizeof(text) - 1), 0);
+    assert_int_equal(options_read(path, &words, argv, ARRAY_SIZE(argv), &e), 0);
+    assert_string_equal(argv[1], "-a");
+    assert_string_equal(argv[2], "1");
+    assert_string_equal(argv[3], "--b=2");
+    assert_string_equal(argv[4], "last");
+    assert_null(argv[5]);
+    buf_reset(&words);
+    assert_int_equal(options_read(path, &words, argv, ARRAY_SIZE(argv) - 1, &e), -E2BIG);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_an_object),           cmocka_unit_test(every_byte_is_harmless),
-        cmocka_unit_test(any_bytes_are_valid_json),      cmocka_unit_test(other_writers_are_understood),
-        cmocka_unit_test(what_is_no_line_is_refused),    cmocka_unit_test(times_go_both_ways),
-        cmocka_unit_test(a_reader_goes_on_where_it_was), cmocka_unit_test(kmsg_records),
+        cmocka_unit_test(a_line_is_an_object),
+        cmocka_unit_test(every_byte_is_harmless),
+        cmocka_unit_test(any_bytes_are_valid_json),
+        cmocka_unit_test(other_writers_are_understood),
+        cmocka_unit_test(what_is_no_line_is_refused),
+        cmocka_unit_test(times_go_both_ways),
+        cmocka_unit_test(a_reader_goes_on_where_it_was),
+        cmocka_unit_test(without_a_line_the_time_of_the_start_counts),
+        cmocka_unit_test(a_ring_with_more_lines_than_are_remembered),
+        cmocka_unit_test(notices_that_concern_a_source),
+        cmocka_unit_test(days_that_there_are_not),
+        cmocka_unit_test(kmsg_records),
         cmocka_unit_test(options_with_one_dash_or_two),
+        cmocka_unit_test(every_byte_at_every_place),
+        cmocka_unit_test(options_of_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

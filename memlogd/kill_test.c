@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -26,10 +27,12 @@
 #include "memlogd/wire.h"
 
 #define WRITERS 3
-#define KILLS 40
-#define KILLS_FLOOD 15
-#define BURST 20        /* lines; then a pause */
-#define CALM_NS 2000000 /* a pause with which logwrite can follow */
+#define KILLS 200
+#define KILLS_FLOOD 40
+#define BURST 20         /* lines; then a pause */
+#define CALM_NS 20000000 /* a pause with which logwrite can follow */
+#define QUIET_STEP_MS 50
+#define KEPT 3 /* the state and the sockets */
 #define FILE_MAX_BYTES ((size_t)64 << 20)
 
 static struct loop loop;
@@ -84,7 +87,7 @@ static void on_timer(struct loop_source *s, void *data) {
         (void)kill(memlogd.pid, SIGKILL);
         kills_left--;
     }
-    assert_int_equal(loop_set_timer(&loop, &timer, 100 + (uint64_t)random() % 60, on_timer, NULL), 0);
+    assert_int_equal(loop_set_timer(&loop, &timer, 5 + (uint64_t)random() % 60, on_timer, NULL), 0);
 }
 
 static void wait_ms(uint64_t ms) {
@@ -174,24 +177,52 @@ static void read_reports(unsigned long *own, unsigned long *lost) {
     }
 }
 
-/* The number of lines that ever were in the ring. */
-static uint64_t last_number(void) {
+static bool is_there(const void *name) {
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, (const char *)name);
+    return access(path, F_OK) == 0;
+}
+
+static bool store_has(const void *len) {
+    return store.len == *(const unsigned *)len;
+}
+
+/* However long it takes; the loop runs meanwhile. */
+static void wait_until(bool (*condition)(const void *data), const void *data) {
+    while (!condition(data))
+        wait_ms(QUIET_STEP_MS);
+}
+
+static void wait_for_file(const char *name) {
+    wait_until(is_there, name);
+}
+
+/*
+ * A last line, of a source of its own: what comes behind all others. Returns how many lines ever were in the ring, once
+ * logwrite has come to it. Whoever is slow is waited for; only who hangs fails.
+ */
+static uint64_t end_the_log(void) {
     struct client c = CLIENT_INIT(wire_query_resume(query, (struct wire_resume){0}, NULL));
-    struct ring_entry e;
+    struct ring_entry e = {.source = ""};
     char *line;
     size_t len;
-    uint64_t last = 0;
-    struct pollfd p = {.fd = c.fd, .events = POLLIN};
+    int p[2];
 
     assert_true(c.fd >= 0);
-    while (c.done < c.text.len || poll(&p, 1, 500) == 1) {
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    assert_int_equal(wire_send_source(logs, "end", p[0], NULL), 0);
+    assert_int_equal(write_full(p[1], "end\n", 4), 0);
+    assert_int_equal(close(p[0]) | close(p[1]), 0);
+    while (strcmp(e.source, "end") != 0) {
         assert_int_equal(client_next(&c, &line, &len), 1);
-        if (len > 0 && entry_parse(line, len, &e) == 0 && e.seq)
-            last = e.seq;
+        if (len > 0)
+            assert_int_equal(entry_parse(line, len, &e), 0);
     }
-    (void)close(c.fd);
+    assert_int_equal(close(c.fd), 0);
     client_fini(&c);
-    return last;
+    wait_for_file("end.log");
+    return e.seq;
 }
 
 static void remove_dir(void) {
@@ -206,8 +237,8 @@ static void remove_dir(void) {
 }
 
 static void start_memlogd(const char *max_lines) {
-    static const char *argv[] = {NULL, "-socket-query", query,      "-socket-log", logs, "-max-lines",
-                                 NULL, "-max-bytes",    "16777216", NULL};
+    static const char *argv[] = {NULL, "-socket-query", query,       "-socket-log", logs, "-max-lines",
+                                 NULL, "-max-bytes",    "134217728", NULL};
     sigset_t set;
 
     argv[0] = program("memlogd");
@@ -218,8 +249,7 @@ static void start_memlogd(const char *max_lines) {
     assert_int_equal(loop_add_signals(&loop, &signals, &set, on_child, NULL), 0);
     assert_int_equal(fdstore_init(&store, &loop), 0);
     respawn_start_with_store(&memlogd, &loop, argv, &store);
-    for (int i = 0; i < 5000 && access(query, F_OK) < 0; i++)
-        (void)poll(NULL, 0, 1);
+    wait_for_file("q");
 }
 
 static void begin(const char *max_lines) {
@@ -249,17 +279,17 @@ static int end(void **state) {
     return 0;
 }
 
-static void wait_for_file(const char *name) {
-    char path[96];
+/* Has each writer said how much it wrote? */
+static bool all_counted(int counts) {
+    int bytes = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-    for (int i = 0; i < 10000 && access(path, F_OK) < 0; i++)
-        (void)poll(NULL, 0, 1);
-    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(ioctl(counts, FIONREAD, &bytes), 0);
+    return (size_t)bytes == WRITERS * 2 * sizeof(unsigned);
 }
 
-/* Writers, kills, the writers' end; until all is quiet. counts: number and lines of each writer. */
-static void write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITERS][2]) {
+/* Writers, kills, the writers' end; until all is in the files. counts: number and lines of each
+ * writer. Returns the number of all lines and the last one. */
+static uint64_t write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITERS][2]) {
     pid_t writers[WRITERS];
     int p[2];
 
@@ -269,16 +299,19 @@ static void write_and_kill(unsigned kills, long pause_ns, unsigned counts[WRITER
     assert_int_equal(pipe2(p, O_CLOEXEC), 0);
     for (int i = 0; i < WRITERS; i++)
         writers[i] = start_writer(i, p[1], pause_ns);
+    const unsigned with_writers = KEPT + WRITERS, without = KEPT;
+    wait_until(store_has, &with_writers); /* a source that is only just being given may get lost */
     kills_left = kills;
     assert_int_equal(loop_set_timer(&loop, &timer, 100, on_timer, NULL), 0);
     assert_int_equal(loop_run(&loop), 0);
     for (int i = 0; i < WRITERS; i++)
         (void)kill(writers[i], SIGTERM);
-    wait_ms(500); /* memlogd comes back, and a writer that waits for it gets on */
+    while (!all_counted(p[0]))
+        wait_ms(QUIET_STEP_MS); /* memlogd comes back, and a writer that waits for it gets on */
     assert_int_equal(read_full(p[0], counts, WRITERS * sizeof(counts[0])), WRITERS * sizeof(counts[0]));
     assert_int_equal(close(p[0]) | close(p[1]), 0);
-    wait_ms(2500);                  /* logwrite finds it, and the rest is written */
-    assert_int_equal(store.len, 3); /* the sources have ended: only the state and the sockets are kept */
+    wait_until(store_has, &without); /* the sources have ended, and so all of theirs has been read */
+    return end_the_log();
 }
 
 static void a_killed_memlogd_loses_nothing(void **state) {
@@ -286,8 +319,8 @@ static void a_killed_memlogd_loses_nothing(void **state) {
     size_t total = 0;
 
     (void)state;
-    begin("100000");
-    write_and_kill(KILLS, CALM_NS, counts);
+    begin("1000000");
+    (void)write_and_kill(KILLS, CALM_NS, counts);
     for (int i = 0; i < WRITERS; i++) {
         assert_int_equal(delivered(counts[i][0], counts[i][1]), counts[i][1]);
         total += counts[i][1];
@@ -301,13 +334,12 @@ static void a_flood_is_delivered_or_reported(void **state) {
 
     (void)state;
     begin("2000");
-    write_and_kill(KILLS_FLOOD, 0, counts);
+    uint64_t all = write_and_kill(KILLS_FLOOD, 0, counts) - 1; /* but for the last one */
     for (int i = 0; i < WRITERS; i++) {
         in_files += delivered(counts[i][0], counts[i][1]);
         written += counts[i][1];
     }
     read_reports(&own, &lost);
-    uint64_t all = last_number();
     assert_true(lost > 0);
     assert_int_equal(in_files + own + lost, all);
     assert_in_range(all - written, 1, KILLS_FLOOD + 1); /* memlogd's own: started, restarted */
@@ -319,6 +351,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_flood_is_delivered_or_reported, end),
     };
 
+    srandom((unsigned)getpid());
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

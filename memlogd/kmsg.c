@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/fdutil.h"
 #include "lib/log.h"
 #include "memlogd/entry.h"
 #include "memlogd/options.h"
+#include "memlogd/output.h"
 #include "memlogd/record.h"
 
 #define RECORD_MAX 8192 /* CONSOLE_EXT_LOG_MAX */
@@ -32,15 +32,16 @@ static int print(const struct kmsg_record *r, uint64_t *expected) {
     char line[RECORD_MAX + 256], time[TIME_TEXT_MAX];
     size_t n = 0;
 
-    if (*expected && r->seq > *expected)
-        n = (size_t)snprintf(line, sizeof(line), "kmsg: %llu records lost\n", (unsigned long long)(r->seq - *expected));
+    if (r->seq > *expected)
+        n = (size_t)snprintf(line, sizeof(line), "kmsg: %llu records lost%s\n",
+                             (unsigned long long)(r->seq - *expected), *expected ? "" : " before it was started");
     *expected = r->seq + 1;
     (void)time_format(start_ns() + (int64_t)r->us * 1000, 9, time);
     n += (size_t)snprintf(line + n, sizeof(line) - n, "(%llu) - %s: ", (unsigned long long)r->seq, time);
     memcpy(line + n, r->text, r->text_len);
     n += r->text_len;
     line[n++] = '\n';
-    return write_full(STDERR_FILENO, line, n);
+    return output_write(STDERR_FILENO, line, n);
 }
 
 static int forward(const char *path, bool once, struct err *e) {

@@ -2,27 +2,22 @@
 #include "memlogd/memlogd.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
-#include "lib/fdstore.h"
 #include "lib/log.h"
+#include "memlogd/name.h"
 
-#define STATE_MAGIC 0x6b6c6d656d6c6f67u
-#define STATE_ALIGN 4096u
-#define NAME_BUFFER 512 /* of a datagram; RING_SOURCE_MAX of it count */
-#define FDS_MAX 253     /* what the kernel allows in one message */
-#define REPORT_MS 1000  /* cuts and refusals are told together */
-
-/* What the state was made for; another shape means another state. */
-struct shape {
-    uint64_t magic, max_line_len, ring_bytes, slots;
-};
+#define NAME_BUFFER 512                 /* of a datagram; RING_SOURCE_MAX of it count */
+#define FDS_MAX 253                     /* what the kernel allows in one message */
+#define SYSLOG_TURN 64                  /* datagrams before others have their turn */
+#define FDS_RESERVED (READERS_MAX + 16) /* not for sources; at most a quarter of all */
+#define TICK_S 1                        /* cuts and refusals are told together */
 
 static int64_t now_ns(void) {
     struct timespec t;
@@ -41,127 +36,155 @@ void memlogd_say(struct memlogd *m, const char *fmt, ...) {
     size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
     ring_append(&m->ring, &(struct ring_entry){.time_ns = now_ns(),
                                                .slot = RING_NO_SLOT,
-                                               .source_len = 7,
-                                               .source = "memlogd",
+                                               .source_len = sizeof(NAME_OWN) - 1,
+                                               .source = NAME_OWN,
                                                .msg_len = (uint32_t)len,
                                                .msg = text});
 }
 
-/* --- state --- */
+/* --- what is done a little later, and told at most once a second --- */
 
-static size_t aligned(size_t n) {
-    return (n + STATE_ALIGN - 1) / STATE_ALIGN * STATE_ALIGN;
+static void report_cuts(struct memlogd *m, unsigned who) {
+    struct intake_cuts c;
+
+    if (intake_take_cuts(&m->intake, who, &c))
+        memlogd_say(m, "%llu lines of %.*s cut: %llu bytes beyond %lld of a line lost", (unsigned long long)c.lines,
+                    (int)c.name_len, c.name, (unsigned long long)c.bytes, (long long)m->config.max_line_len);
 }
 
-static struct shape shape_of(const struct memlogd_config *c) {
-    return (struct shape){STATE_MAGIC, (uint64_t)c->max_line_len, aligned((size_t)c->max_bytes), INTAKE_SLOTS};
+static void report_readers(struct memlogd *m) {
+    const struct readers *rs = &m->readers;
+
+    if (rs->refused != m->readers_told)
+        memlogd_say(m, "%llu readers refused: there are %d already",
+                    (unsigned long long)(rs->refused - m->readers_told), READERS_MAX);
+    if (rs->refused_fds != m->readers_told_of_fds)
+        memlogd_say(m, "%llu readers refused: too many descriptors are open",
+                    (unsigned long long)(rs->refused_fds - m->readers_told_of_fds));
+    m->readers_told = rs->refused;
+    m->readers_told_of_fds = rs->refused_fds;
 }
 
-static bool has_shape(int fd, const struct shape *shape, size_t size) {
-    struct stat st;
-    struct shape found;
+static void tick_later(struct memlogd *m) {
+    const struct itimerspec when = {.it_value = {.tv_sec = TICK_S}};
 
-    return fd >= 0 && fstat(fd, &st) == 0 && (size_t)st.st_size == size &&
-           pread(fd, &found, sizeof(found), 0) == (ssize_t)sizeof(found) && !memcmp(&found, shape, sizeof(found));
+    m->ticking = m->ticking || timerfd_settime(m->tick_fd, 0, &when, NULL) == 0;
 }
 
-static int new_state(const struct shape *shape, size_t size) {
-    AUTO_CLOSE int fd = memfd_create("memlogd", MFD_CLOEXEC);
-
-    if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-        return -errno;
-    if (pwrite(fd, shape, sizeof(*shape), 0) != (ssize_t)sizeof(*shape))
-        return -EIO;
-    return steal_fd(&fd);
-}
-
-int memlogd_open_state(struct memlogd *m, bool *kept, struct err *e) {
-    struct shape shape = shape_of(&m->config);
-    size_t intake_at = aligned(sizeof(shape));
-    size_t ring_at = intake_at + aligned(intake_size((uint32_t)m->config.max_line_len));
-    size_t size = ring_at + shape.ring_bytes;
-
-    if (!has_shape(m->state_fd, &shape, size)) {
-        if (m->state_fd >= 0)
-            (void)close(m->state_fd);
-        m->state_fd = new_state(&shape, size);
-    }
-    char *area = m->state_fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m->state_fd, 0);
-    if (area == MAP_FAILED)
-        return err_errno(e, m->state_fd < 0 ? m->state_fd : -errno, "could not make room for %zu bytes of log", size);
-    *kept = ring_init(&m->ring, area + ring_at, shape.ring_bytes, (uint32_t)m->config.max_lines);
-    intake_init(&m->intake, area + intake_at, (uint32_t)m->config.max_line_len, &m->ring);
-    intake_recover(&m->intake, now_ns());
-    for (size_t i = 0; i < INTAKE_SLOTS; i++)
-        m->sources[i] = (struct memlogd_source){.all = m, .fd = -1};
-    return 0;
-}
-
-/* --- reports --- */
-
-static void report_cuts(struct memlogd *m, unsigned slot) {
-    uint64_t lines, bytes;
-
-    intake_take_cuts(&m->intake, slot, &lines, &bytes);
-    if (lines)
-        memlogd_say(m, "%llu lines of %.*s cut: %llu bytes beyond %lld of a line lost", (unsigned long long)lines,
-                    RING_SOURCE_MAX, intake_name(&m->intake, slot), (unsigned long long)bytes,
-                    (long long)m->config.max_line_len);
-}
-
-static void on_report(struct loop_source *s, void *data) {
+static void on_tick(struct loop_source *s, uint32_t events, void *data) {
     struct memlogd *m = data;
+    uint64_t expirations;
 
     (void)s;
-    for (unsigned i = 0; m->intake.cuts && i < INTAKE_SLOTS; i++)
+    (void)events;
+    if (read(m->tick_fd, &expirations, sizeof(expirations)) < 0)
+        return;
+    m->ticking = false;
+    for (unsigned i = 0; m->intake.cuts && i < INTAKE_CUTS_MAX; i++)
         report_cuts(m, i);
     m->intake.cuts = false;
     if (m->refused)
         memlogd_say(m, "%llu more sources refused", (unsigned long long)m->refused);
     m->refused = 0;
-    if (m->readers.refused != m->readers_told)
-        memlogd_say(m, "%llu readers refused: there are %d already",
-                    (unsigned long long)(m->readers.refused - m->readers_told), READERS_MAX);
-    m->readers_told = m->readers.refused;
+    m->refusing = false;
+    report_readers(m);
+    readers_tick(&m->readers);
+    keeper_retry(&m->keeper);
+    intake_trim(&m->intake);
+    if (m->keeper.untold_len > 0)
+        tick_later(m);
     readers_pump(&m->readers);
 }
 
-/* Whoever floods us with what is to be reported gets one report a second. */
-static void report_later(struct memlogd *m) {
-    if (!loop_has(&m->report) && loop_set_timer(&m->loop, &m->report, REPORT_MS, on_report, m) < 0)
-        on_report(NULL, m);
+static void on_wants_tick(void *data) {
+    tick_later(data);
 }
 
-static void on_reader_refused(void *data) {
-    report_later(data);
+/* After something was read: there may be cuts to tell, and memory to give back. */
+static void after_reading(struct memlogd *m) {
+    if (m->intake.cuts || m->intake.touched)
+        tick_later(m);
+    readers_pump(&m->readers);
 }
 
 static void refuse(struct memlogd *m, const char *name, size_t len, int why) {
-    int shown = (int)(len < RING_SOURCE_MAX ? len : RING_SOURCE_MAX);
+    char shown[RING_SOURCE_MAX];
+    size_t shown_len = name_make(shown, NAME_FROM_LOG_SOCKET, name, len);
 
-    if (loop_has(&m->report))
+    if (m->refusing)
         m->refused++;
     else
-        memlogd_say(m, "source %.*s refused: %s", shown, name,
-                    why == -ENOSPC  ? "there are too many already"
-                    : why == -EPERM ? "its descriptor is not one that can be waited for"
-                                    : strerror(-why));
-    report_later(m);
+        memlogd_say(m, "source %.*s refused: %s", (int)shown_len, shown,
+                    why == -ENOSPC   ? "there are too many already"
+                    : why == -EPERM  ? "its descriptor is no pipe and no socket"
+                    : why == -ELOOP  ? "what memlogd writes would come back to it"
+                    : why == -EMFILE ? "too many descriptors are open"
+                                     : strerror(-why));
+    m->refusing = true;
+    tick_later(m);
 }
 
 /* --- sources --- */
 
-static void end_source(struct memlogd *m, unsigned slot) {
+static int descriptor_of(void *data, unsigned place) {
+    const struct memlogd *m = data;
+
+    switch (place) {
+    case KEEPER_STATE:
+        return m->state_fd;
+    case KEEPER_LOG:
+        return m->log_fd;
+    case KEEPER_QUERY:
+        return m->query_fd;
+    case KEEPER_SYSLOG:
+        return m->syslog_fd;
+    default:
+        return m->sources[place].fd;
+    }
+}
+
+/* A slot is free for another source only when the next life cannot find the old one's descriptor any more. */
+static void on_told(void *data, unsigned place, int error) {
+    struct memlogd *m = data;
+
+    if (error < 0)
+        log_error("could not have a descriptor kept: %s", strerror(-error));
+    if (place < INTAKE_SLOTS && m->sources[place].fd < 0)
+        intake_end(&m->intake, place);
+}
+
+static void keep(struct memlogd *m, unsigned place) {
+    keeper_change(&m->keeper, place);
+    if (m->keeper.untold_len > 0)
+        tick_later(m);
+}
+
+static void end_source(struct memlogd *m, unsigned slot, int why) {
     struct memlogd_source *s = &m->sources[slot];
 
     intake_flush(&m->intake, slot, now_ns());
     report_cuts(m, slot);
-    intake_end(&m->intake, slot);
+    if (why < 0)
+        memlogd_say(m, "source %s ended: %s", intake_name(&m->intake, slot), strerror(-why));
     loop_remove(&m->loop, &s->source);
-    (void)close(s->fd);
+    receive_close(s->fd);
     s->fd = -1;
-    if (m->store >= 0)
-        (void)fdstore_remove(m->store, slot); /* else the next life finds an end of file */
+    keep(m, slot);
+}
+
+/* Of what has nothing though it is said to have (another one has read it, a socket has an error) no more is heard. */
+static void set_quiet(struct memlogd_source *s, bool quiet) {
+    if (s->quiet != quiet &&
+        loop_modify_fd(&s->all->loop, &s->source, EPOLLIN | EPOLLRDHUP | (quiet ? EPOLLET : 0)) == 0)
+        s->quiet = quiet;
+}
+
+static bool has_ended(const struct memlogd_source *s, ssize_t n, uint32_t events) {
+    bool packets = s->kind == RECEIVE_PACKETS || s->kind == RECEIVE_DATAGRAMS; /* an empty one is no end */
+
+    if (n == 0)
+        return !packets || events & (EPOLLHUP | EPOLLRDHUP);
+    return n < 0 && n != -EAGAIN && s->kind != RECEIVE_DATAGRAMS;
 }
 
 static void on_source(struct loop_source *ls, uint32_t events, void *data) {
@@ -170,25 +193,38 @@ static void on_source(struct loop_source *ls, uint32_t events, void *data) {
     unsigned slot = (unsigned)(s - m->sources);
 
     (void)ls;
-    (void)events;
-    ssize_t n = intake_read(&m->intake, slot, s->fd, now_ns());
-    if (n == 0 || (n < 0 && n != -EAGAIN))
-        end_source(m, slot);
-    if (m->intake.cuts)
-        report_later(m);
-    readers_pump(&m->readers);
+    ssize_t n = intake_read(&m->intake, slot, s->kind, s->fd, now_ns());
+    if (has_ended(s, n, events))
+        end_source(m, slot, (int)n);
+    else
+        set_quiet(s, n < 0);
+    after_reading(m);
+}
+
+/* The other end of a connection to our own query socket: every line would make another one. */
+static bool leads_back(const struct memlogd *m, int fd) {
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    return m->query_address.len > sizeof(sa_family_t) && getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+           len == m->query_address.len && !memcmp(&peer, &m->query_address.address, len);
 }
 
 static int watch_source(struct memlogd *m, unsigned slot, int fd) {
     struct memlogd_source *s = &m->sources[slot];
-    int flags = fcntl(fd, F_GETFL);
+    int kind = receive_kind(fd);
 
-    if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return flags < 0 ? -errno : -EBADF;
-    int r = loop_add_fd(&m->loop, &s->source, fd, EPOLLIN, on_source, s);
-    if (!r)
-        s->fd = fd;
-    return r;
+    if (kind < 0 || leads_back(m, fd))
+        return kind < 0 ? kind : -ELOOP;
+    if (fd >= m->source_fds)
+        return -EMFILE;
+    int r = loop_add_fd(&m->loop, &s->source, fd, EPOLLIN | EPOLLRDHUP, on_source, s);
+    if (r < 0)
+        return r;
+    s->fd = fd;
+    s->kind = (enum receive_kind)kind;
+    s->quiet = false;
+    return 0;
 }
 
 void memlogd_adopt_source(struct memlogd *m, unsigned slot, int fd) {
@@ -196,9 +232,9 @@ void memlogd_adopt_source(struct memlogd *m, unsigned slot, int fd) {
 
     if (known && watch_source(m, slot, fd) == 0)
         return;
-    (void)close(fd);
-    if (slot < INTAKE_SLOTS && m->store >= 0)
-        (void)fdstore_remove(m->store, slot);
+    receive_close(fd);
+    if (slot < INTAKE_SLOTS)
+        keep(m, slot);
 }
 
 static void add_source(struct memlogd *m, const char *name, size_t len, int fd) {
@@ -206,14 +242,11 @@ static void add_source(struct memlogd *m, const char *name, size_t len, int fd) 
     int r = slot < 0 ? slot : watch_source(m, (unsigned)slot, fd);
 
     if (r < 0) {
-        (void)close(fd);
+        receive_close(fd);
         refuse(m, name, len, r);
         return;
     }
-    /* In this order: a slot that is taken has a descriptor that is kept. */
-    if (m->store >= 0 && (r = fdstore_add(m->store, (uint32_t)slot, fd)) < 0)
-        memlogd_say(m, "source %s will not outlive a restart: %s", intake_name(&m->intake, (unsigned)slot),
-                    strerror(-r));
+    keep(m, (unsigned)slot); /* before it is taken: what is taken is kept, unless the keeper is stuck */
     intake_take(&m->intake, (unsigned)slot);
 }
 
@@ -241,16 +274,44 @@ static void on_log_message(struct loop_source *s, uint32_t events, void *data) {
         memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
         add_source(m, name, (size_t)n, fd);
     }
+    if (h.msg_flags & MSG_CTRUNC)
+        refuse(m, name, (size_t)n, -EMFILE); /* the kernel has dropped them */
     readers_pump(&m->readers);
+}
+
+static void on_syslog(struct loop_source *s, uint32_t events, void *data) {
+    struct memlogd *m = data;
+    ssize_t n = 0;
+
+    (void)s;
+    (void)events;
+    for (int i = 0; i < SYSLOG_TURN && n >= 0; i++)
+        n = intake_receive(&m->intake, m->syslog_fd, now_ns());
+    after_reading(m);
 }
 
 /* --- start and end --- */
 
-static void keep(struct memlogd *m, uint32_t key, int fd) {
-    int r = m->store < 0 ? 0 : fdstore_add(m->store, key, fd);
+/* Sources do not get all descriptors: who reads the log wants to know why there are so many. */
+static void reserve_fds(struct memlogd *m) {
+    struct rlimit l = {.rlim_cur = INT_MAX};
 
-    if (r < 0)
-        log_error("could not have a descriptor kept: %s", strerror(-r));
+    (void)getrlimit(RLIMIT_NOFILE, &l);
+    rlim_t reserve = l.rlim_cur / 4 < FDS_RESERVED ? l.rlim_cur / 4 : FDS_RESERVED;
+    m->source_fds = l.rlim_cur > INT_MAX ? INT_MAX : (int)(l.rlim_cur - reserve);
+}
+
+int memlogd_open_state(struct memlogd *m, struct state_found *found, struct err *e) {
+    int r = state_open(&m->state_fd, &m->config, &m->ring, &m->intake, now_ns(), found, e);
+
+    reserve_fds(m);
+    for (size_t i = 0; i < INTAKE_SLOTS; i++)
+        m->sources[i] = (struct memlogd_source){.all = m, .fd = -1};
+    m->keeper.descriptor = descriptor_of;
+    m->keeper.told = on_told;
+    m->keeper.data = m;
+    keeper_init(&m->keeper, &m->loop, m->store);
+    return r;
 }
 
 /* What was in the slots but whose descriptors did not come with it. */
@@ -259,32 +320,40 @@ static void end_orphans(struct memlogd *m) {
         if (intake_taken(&m->intake, i) && m->sources[i].fd < 0) {
             intake_flush(&m->intake, i, now_ns());
             report_cuts(m, i);
-            intake_end(&m->intake, i);
+            keep(m, i);
         }
+}
+
+static int start_tick(struct memlogd *m) {
+    m->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return m->tick_fd < 0 ? -errno : loop_add_fd(&m->loop, &m->tick, m->tick_fd, EPOLLIN, on_tick, m);
+}
+
+static int listen_to_all(struct memlogd *m) {
+    int r = loop_add_fd(&m->loop, &m->log, m->log_fd, EPOLLIN, on_log_message, m);
+
+    if (!r && m->syslog_fd >= 0)
+        r = loop_add_fd(&m->loop, &m->syslog, m->syslog_fd, EPOLLIN, on_syslog, m);
+    if (!r)
+        r = readers_init(&m->readers, &m->loop, &m->ring, m->query_fd);
+    m->readers.wants_tick = on_wants_tick;
+    m->readers.wants_tick_data = m;
+    return r;
 }
 
 int memlogd_start(struct memlogd *m, struct err *e) {
-    end_orphans(m);
-    keep(m, MEMLOGD_KEY_STATE, m->state_fd);
-    keep(m, MEMLOGD_KEY_LOG, m->log_fd);
-    keep(m, MEMLOGD_KEY_QUERY, m->query_fd);
-    int r = loop_add_fd(&m->loop, &m->log, m->log_fd, EPOLLIN, on_log_message, m);
+    m->query_address.len = sizeof(m->query_address.address);
+    if (getsockname(m->query_fd, (struct sockaddr *)&m->query_address.address, &m->query_address.len) < 0)
+        m->query_address.len = 0;
+    int r = start_tick(m);
     if (!r)
-        r = readers_init(&m->readers, &m->loop, &m->ring, m->query_fd, (uint32_t)m->config.max_line_len);
-    m->readers.on_refused = on_reader_refused;
-    m->readers.refused_data = m;
-    return r < 0 ? err_errno(e, r, "could not watch the sockets") : 0;
-}
-
-void memlogd_fini(struct memlogd *m) {
-    for (unsigned i = 0; i < INTAKE_SLOTS; i++)
-        if (m->sources[i].fd >= 0) {
-            loop_remove(&m->loop, &m->sources[i].source);
-            (void)close(m->sources[i].fd);
-        }
-    readers_fini(&m->readers);
-    loop_remove(&m->loop, &m->log);
-    loop_remove(&m->loop, &m->report);
-    (void)close(m->state_fd);
-    loop_fini(&m->loop);
+        r = listen_to_all(m);
+    if (r < 0)
+        return err_errno(e, r, "could not watch the sockets");
+    end_orphans(m);
+    for (unsigned place = KEEPER_STATE; place < KEEPER_PLACES; place++)
+        if (descriptor_of(m, place) >= 0)
+            keep(m, place);
+    tick_later(m); /* what the life before has not told yet */
+    return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,13 +29,13 @@ static pid_t daemon_pid;
 static _Noreturn void serve(int log_fd, int query_fd) {
     static struct memlogd m;
     struct err e = {0};
-    bool kept;
+    struct state_found found;
 
     m.config = (struct memlogd_config){.max_lines = 1000, .max_line_len = 100, .max_bytes = 1 << 20};
-    m.state_fd = m.store = -1;
+    m.state_fd = m.store = m.syslog_fd = -1;
     m.log_fd = log_fd;
     m.query_fd = query_fd;
-    if (loop_init(&m.loop) < 0 || memlogd_open_state(&m, &kept, &e) < 0 || memlogd_start(&m, &e) < 0)
+    if (loop_init(&m.loop) < 0 || memlogd_open_state(&m, &found, &e) < 0 || memlogd_start(&m, &e) < 0)
         _exit(1);
     memlogd_say(&m, "memlogd started");
     _exit(loop_run(&m.loop) < 0);
@@ -213,7 +214,7 @@ static void hostile_messages(void **state) {
     AUTO_CLOSE int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSE int file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
     send_many("dir", 3, &directory, 1);
-    assert_next(&c, "memlogd", "source dir refused: its descriptor is not one that can be waited for");
+    assert_next(&c, "memlogd", "source dir refused: its descriptor is no pipe and no socket");
     send_many("file", 4, &file, 1);
     assert_next(&c, "memlogd", "1 more sources refused"); /* one report a second */
     memset(name, 'n', sizeof(name));
@@ -365,6 +366,54 @@ static void a_stuck_reader_is_told_and_stops_nobody(void **state) {
     hang_up(&stuck);
 }
 
+/* Notices take the numbers of the lines they are about: whoever resumes behind one is told the rest, and nothing twice.
+ */
+static void notices_have_numbers(void **state) {
+    struct ring_entry e = {0};
+    char *line, last[16];
+    size_t len;
+    int sources[3];
+    uint64_t seq = 0, ring_id = 0;
+    unsigned notices = 0, n;
+
+    (void)state;
+    struct client c = CLIENT_INIT(wire_query_resume(query, (struct wire_resume){0}, NULL));
+    assert_int_equal(client_next(&c, &line, &len), 1);
+    assert_next(&c, NULL, "memlogd started");
+    for (int i = 0; i < 3; i++)
+        sources[i] = source((const char *[]){"a", "b", "c"}[i]);
+    for (unsigned i = 0; i < FLOOD / 4; i++) {
+        int n_text = snprintf(last, sizeof(last), "%u\n", i);
+        assert_int_equal(write_full(sources[i % 3], last, (size_t)n_text), 0);
+    }
+    for (int i = 0, left = 1; i < 3; i += left == 0) /* all is read before the end comes */
+        assert_int_equal(ioctl(sources[i], FIONREAD, &left), 0);
+    put(sources[0], "end\n");
+    settle("a", "end");
+    for (seq = 1; !e.msg || strcmp(e.msg, "end") != 0; notices += e.source[0] == 'm') {
+        assert_true(next(&c, NULL, &e));
+        bool lost = e.source[0] == 'm' && sscanf(e.msg, "%u lines of", &n) == 1;
+        seq += lost ? n : 1;
+        assert_int_equal(e.seq, seq);
+        ring_id = e.ring_id;
+    }
+    assert_true(notices >= 3);
+    hang_up(&c);
+
+    /* As if it had got only the first of two notices. */
+    const struct wire_resume middle = {ring_id, seq - 1000 - 7};
+    c = (struct client)CLIENT_INIT(wire_query_resume(query, middle, NULL));
+    assert_int_equal(client_next(&c, &line, &len), 1);
+    assert_true(next(&c, NULL, &e));
+    assert_int_equal(sscanf(e.msg, "%u lines lost: pushed out before", &n), 1);
+    assert_int_equal(e.seq, middle.seq + n - 1);
+    assert_true(next(&c, NULL, &e));
+    assert_int_equal(e.seq, middle.seq + n);
+    for (int i = 0; i < 3; i++)
+        (void)close(sources[i]);
+    hang_up(&c);
+}
+
 #define SOURCES 200
 #define READERS 50
 #define EACH 4
@@ -432,6 +481,7 @@ int main(void) {
         TEST(readers_that_ask_for_nothing_good),
         TEST(a_reader_resumes_by_number),
         TEST(a_stuck_reader_is_told_and_stops_nobody),
+        TEST(notices_have_numbers),
         TEST(many_sources_and_readers),
         TEST(one_reader_too_many_is_closed),
     };

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/fdutil.h"
+
+#define OPTIONS_FILE_MAX 65536
 
 static const struct option_def *find(const struct option_def *defs, const char *name, size_t len) {
     for (; defs->name; defs++)
@@ -73,6 +76,29 @@ int options_parse(const struct option_def *defs, char **argv, char ***rest, stru
     }
     *rest = arg;
     return 0;
+}
+
+int options_read(const char *path, struct buf *text, char **argv, size_t max, struct err *e) {
+    size_t n = 1;
+
+    argv[1] = NULL;
+    if (access(path, F_OK) < 0)
+        return 0;
+    int r = read_file(path, OPTIONS_FILE_MAX, text, e);
+    char *pos = r < 0 ? NULL : text->data;
+    for (char *line; pos && (line = next_line(&pos));) {
+        line[strcspn(line, "#")] = '\0';
+        for (char *word = line + strspn(line, " \t\r"); *word; word += strspn(word, " \t\r")) {
+            if (n + 1 >= max)
+                return err_set(e, -E2BIG, "could not read %s: it has more than %zu words", path, max - 2);
+            argv[n++] = word;
+            word += strcspn(word, " \t\r");
+            if (*word)
+                *word++ = '\0';
+        }
+    }
+    argv[n] = NULL;
+    return r;
 }
 
 void options_help(const struct option_def *defs, const char *usage) {

@@ -2,37 +2,29 @@
 #include "memlogd/readers.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "memlogd/entry.h"
+#include "memlogd/losses.h"
+#include "memlogd/name.h"
 #include "memlogd/wire.h"
 
-#define ASK_MS 10000
-#define LOSSES_MAX 16
-#define OUT_SPARE 16384
 #define TURN_MAX (256 * 1024) /* bytes a reader gets before others have their turn */
-
-struct loss {
-    uint64_t lines;
-    uint16_t source_len;
-    char source[RING_SOURCE_MAX];
-};
 
 struct reader {
     struct readers *all;
     int fd;
-    struct loop_source source, timer;
+    struct loop_source source;
+    uint64_t asks_before_ms;
     enum { READER_ASKED_NOTHING, READER_READS } state;
     bool follows, blocked, numbered;
-    uint64_t missed;                    /* lines that were pushed out before it came back */
-    uint64_t pos, end;                  /* where it is; where it stops, if it does not follow */
-    struct loss losses[LOSSES_MAX + 1]; /* the last one: all other sources */
-    unsigned losses_len;
-    bool others_lost;
-    size_t out_len, out_done;
-    char out[];
+    uint64_t pos, end; /* where it is; where it stops, if it does not follow */
+    struct losses losses;
+    char *rest; /* of a line, or a notice, that was sent in part */
+    size_t rest_len, rest_done;
 };
 
 static void reader_free(struct reader *r) {
@@ -44,26 +36,10 @@ static void reader_free(struct reader *r) {
             break;
         }
     loop_remove(rs->loop, &r->source);
-    loop_remove(rs->loop, &r->timer);
     (void)close(r->fd);
+    losses_free(&r->losses);
+    free(r->rest);
     free(r);
-}
-
-/* --- what was lost --- */
-
-static struct loss *loss_of(struct reader *r, const struct ring_entry *e) {
-    for (unsigned i = 0; i < r->losses_len; i++)
-        if (r->losses[i].source_len == e->source_len && !memcmp(r->losses[i].source, e->source, e->source_len))
-            return &r->losses[i];
-    if (r->losses_len == LOSSES_MAX) {
-        r->others_lost = true;
-        return &r->losses[LOSSES_MAX];
-    }
-    struct loss *l = &r->losses[r->losses_len++];
-    l->lines = 0;
-    l->source_len = e->source_len;
-    memcpy(l->source, e->source, e->source_len);
-    return l;
 }
 
 static void on_evict(void *data, uint64_t pos, const struct ring_entry *e) {
@@ -74,99 +50,127 @@ static void on_evict(void *data, uint64_t pos, const struct ring_entry *e) {
         /* Positions at a filler are those of the line behind it. */
         if (r->state != READER_READS || r->pos > pos || (!r->follows && pos >= r->end))
             continue;
-        loss_of(r, e)->lines++;
+        losses_count(&r->losses, e);
         r->pos = pos + 1; /* not at a line: moved to the tail before it reads on */
     }
 }
 
-static bool has_losses(const struct reader *r) {
-    return r->losses_len > 0 || r->others_lost || r->missed;
+/* --- what is sent: these return bytes, 0 if there is nothing to send, or a negative errno --- */
+
+static ssize_t send_text(const struct reader *r, const char *text, size_t len) {
+    ssize_t n;
+
+    do
+        n = send(r->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static int keep_rest(struct reader *r, const char *text, size_t len) {
+    r->rest = malloc(len);
+    if (!r->rest)
+        return -ENOMEM;
+    memcpy(r->rest, text, len);
+    r->rest_len = len;
+    r->rest_done = 0;
+    return 0;
+}
+
+static ssize_t send_rest(struct reader *r) {
+    ssize_t n = send_text(r, r->rest + r->rest_done, r->rest_len - r->rest_done);
+
+    r->rest_done += n < 0 ? 0 : (size_t)n;
+    if (r->rest_done == r->rest_len) {
+        free(r->rest);
+        r->rest = NULL;
+    }
+    return n;
+}
+
+/* Text that is not made a second time: what does not go now goes first later. */
+static ssize_t send_once(struct reader *r, const char *text, size_t len) {
+    ssize_t n = send_text(r, text, len);
+
+    if (n == -EAGAIN)
+        n = 0;
+    int kept = n >= 0 && (size_t)n < len ? keep_rest(r, text + n, len - (size_t)n) : 0;
+    return n < 0 ? n : kept < 0 ? kept : (ssize_t)len;
 }
 
 /*
- * Told before the line `next`, and a little older than it: times stay in order. For a reader that resumes, the last
- * notice has the number of the last line that is lost: what it was told once it is not told again.
+ * Told before the line `next`, and a little older than it: times stay in order. Numbers of lost lines are as if those
+ * that are told first had been the first ones, so that a reader that resumes is told none of them twice.
  */
-static void put_notice(struct reader *r, const char *text, int len, const struct ring_entry *next) {
-    bool last = !has_losses(r);
-    const struct ring_entry e = {.seq = next->seq - 1,
+static ssize_t send_notice(struct reader *r, const struct ring_entry *next) {
+    char text[LOSSES_TEXT_MAX];
+    size_t len = losses_take(&r->losses, text);
+    const struct ring_entry e = {.seq = next->seq - 1 - losses_total(&r->losses),
                                  .ring_id = next->ring_id,
                                  .time_ns = next->time_ns - 1,
-                                 .source_len = 7,
-                                 .source = "memlogd",
-                                 .msg_len = (uint32_t)(len < 0 ? 0 : len),
+                                 .source_len = sizeof(NAME_OWN) - 1,
+                                 .source = NAME_OWN,
+                                 .msg_len = (uint32_t)len,
                                  .msg = text};
 
-    r->out_len += (r->numbered && last ? entry_format_numbered : entry_format)(&e, r->out + r->out_len);
+    len = (r->numbered ? entry_format_numbered : entry_format)(&e, r->all->batch);
+    return send_once(r, r->all->batch, len);
 }
 
-static void put_missed(struct reader *r, const struct ring_entry *next) {
-    char text[96];
-
-    int n = snprintf(text, sizeof(text), "%llu lines lost: pushed out before this reader came back",
-                     (unsigned long long)r->missed);
-    r->missed = 0;
-    put_notice(r, text, n, next);
+static uint64_t end_of(const struct reader *r) {
+    return r->follows ? ring_head(r->all->ring) : r->end;
 }
 
-static void put_loss(struct reader *r, const struct ring_entry *next) {
-    char text[RING_SOURCE_MAX + 96];
-    bool others = r->losses_len == 0;
-    struct loss *l = &r->losses[others ? LOSSES_MAX : --r->losses_len];
+/* The lines from r->pos on, at most a batch; *after is behind them. */
+static size_t format_lines(const struct reader *r, uint64_t *after) {
+    struct ring_entry e;
+    size_t len = 0;
 
-    int n =
-        snprintf(text, sizeof(text), "%llu lines of %.*s lost: this reader was too slow", (unsigned long long)l->lines,
-                 others ? 13 : (int)l->source_len, others ? "other sources" : l->source);
-    l->lines = 0;
-    if (others)
-        r->others_lost = false;
-    put_notice(r, text, n, next);
+    for (*after = r->pos; len < READERS_BATCH && *after < end_of(r);)
+        if (ring_read(r->all->ring, after, &e))
+            len += (r->numbered ? entry_format_numbered : entry_format)(&e, r->all->batch + len);
+    return len;
 }
 
-/* False: there was no room for all. */
-static bool put_losses(struct reader *r, const struct ring_entry *next) {
-    const size_t need = ENTRY_JSON_MAX(RING_SOURCE_MAX + 96);
+/* Only the first `sent` bytes were: behind the lines that these are, and what is missing of the last one is kept. */
+static int sent_in_part(struct reader *r, const char *text, size_t len, size_t sent) {
+    const char *line = text, *stop = text + sent;
+    struct ring_entry e;
 
-    while (has_losses(r)) {
-        if (r->all->out_size - r->out_len < need)
-            return false;
-        if (r->missed)
-            put_missed(r, next);
-        else
-            put_loss(r, next);
+    while (line < stop) {
+        const char *end = memchr(line, '\n', (size_t)(text + len - line));
+        (void)ring_read(r->all->ring, &r->pos, &e);
+        line = end + 1;
     }
-    return true;
+    return line > stop ? keep_rest(r, stop, (size_t)(line - stop)) : 0;
 }
 
-/* --- what is sent --- */
+static ssize_t send_lines(struct reader *r) {
+    uint64_t after;
+    size_t len = format_lines(r, &after);
+    ssize_t n = len ? send_text(r, r->all->batch, len) : 0;
 
-static bool at_end(const struct reader *r) {
-    return r->pos >= (r->follows ? ring_head(r->all->ring) : r->end);
+    if (n < 0)
+        return n;
+    if ((size_t)n == len) {
+        r->pos = after;
+        return n;
+    }
+    int kept = sent_in_part(r, r->all->batch, len, (size_t)n);
+    return kept < 0 ? kept : n;
 }
 
-/* Fills the buffer from the ring. */
-static void fill(struct reader *r) {
+static ssize_t send_next(struct reader *r) {
     const struct ring *ring = r->all->ring;
-    struct ring_entry e = {0};
+    struct ring_entry next = {.time_ns = ring->last_time};
 
-    r->out_len = r->out_done = 0;
+    if (r->rest)
+        return send_rest(r);
     if (r->pos < ring_tail(ring))
         r->pos = ring_tail(ring);
-    while (!at_end(r)) {
-        uint64_t next = r->pos;
-        if (!ring_read(ring, &next, &e)) {
-            r->pos = next;
-            break;
-        }
-        if (has_losses(r) && !put_losses(r, &e))
-            return;
-        if (r->all->out_size - r->out_len < ENTRY_JSON_MAX(e.msg_len))
-            return;
-        r->out_len += (r->numbered ? entry_format_numbered : entry_format)(&e, r->out + r->out_len);
-        r->pos = next;
-    }
-    if (has_losses(r) && !r->follows) /* a dump that lost its last lines */
-        (void)put_losses(r, &(struct ring_entry){.time_ns = ring->last_time});
+    uint64_t pos = r->pos;
+    if (losses_total(&r->losses) > 0 && (ring_read(ring, &pos, &next) || !r->follows))
+        return send_notice(r, &next);
+    return send_lines(r);
 }
 
 static void block(struct reader *r, bool blocked) {
@@ -181,26 +185,17 @@ static bool pump(struct reader *r) {
     size_t turn = 0;
 
     while (turn < TURN_MAX) {
-        if (r->out_done == r->out_len)
-            fill(r);
-        if (r->out_len == 0) {
-            if (!r->follows) {
-                reader_free(r);
-                return false;
-            }
-            block(r, false);
-            return true;
-        }
-        ssize_t n = send(r->fd, r->out + r->out_done, r->out_len - r->out_done, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN) {
+        ssize_t n = send_next(r);
+        if (n == -EAGAIN)
+            break;
+        if (n < 0 || (n == 0 && !r->follows)) {
             reader_free(r);
             return false;
         }
-        if (n < 0)
-            break;
-        r->out_done += (size_t)n;
+        if (n == 0) {
+            block(r, false);
+            return true;
+        }
         turn += (size_t)n;
     }
     block(r, true);
@@ -217,33 +212,33 @@ void readers_pump(struct readers *rs) {
 
 /* --- what they ask --- */
 
-static void on_too_late(struct loop_source *s, void *data) {
-    (void)s;
-    reader_free(data);
-}
-
 /* Where a reader that was here before goes on. */
 static void resume(struct reader *r, const struct wire_resume *from) {
     const struct ring *ring = r->all->ring;
     uint64_t oldest = ring->next_seq - ring->lines;
 
     r->numbered = true;
-    r->out[r->out_len++] = '\n'; /* "I know what you want": there may be no line to send */
     r->pos = ring_tail(ring);
     if (from->ring_id == ring->id && !ring_find(ring, from->seq, &r->pos) && from->seq < oldest)
-        r->missed = oldest - from->seq;
+        r->losses.before = oldest - from->seq;
 }
 
 static void begin(struct reader *r, unsigned char mode, const struct wire_resume *from) {
     const struct ring *ring = r->all->ring;
+    ssize_t n = 1;
 
     r->state = READER_READS;
     r->follows = mode != WIRE_DUMP;
     r->end = ring_head(ring);
     r->pos = mode == WIRE_FOLLOW ? r->end : ring_tail(ring);
-    if (mode == WIRE_RESUME)
+    if (mode == WIRE_RESUME) {
         resume(r, from);
-    loop_remove(r->all->loop, &r->timer);
+        n = send_once(r, "\n", 1); /* "I know what you want": there may be no line to send */
+    }
+    if (n < 0) {
+        reader_free(r);
+        return;
+    }
     r->blocked = true;
     block(r, false); /* what it says after its first byte is not heard; only its end is */
     (void)pump(r);
@@ -275,44 +270,92 @@ static void on_reader(struct loop_source *s, uint32_t events, void *data) {
         (void)pump(r);
 }
 
-static void add(struct readers *rs, int fd) {
-    struct reader *r = rs->len < READERS_MAX ? calloc(1, sizeof(*r) + rs->out_size) : NULL;
+/* --- who comes --- */
+
+static void want_tick(struct readers *rs) {
+    if (rs->wants_tick)
+        rs->wants_tick(rs->wants_tick_data);
+}
+
+void readers_add(struct readers *rs, int fd) {
+    struct reader *r = rs->len < READERS_MAX ? calloc(1, sizeof(*r)) : NULL;
 
     if (!r) {
         (void)close(fd);
         rs->refused++;
-        if (rs->on_refused)
-            rs->on_refused(rs->refused_data);
+        want_tick(rs);
         return;
     }
     r->all = rs;
     r->fd = fd;
+    r->asks_before_ms = clock_ms() + READERS_ASK_MS;
     rs->v[rs->len++] = r;
-    if (loop_add_fd(rs->loop, &r->source, fd, EPOLLIN, on_reader, r) < 0 ||
-        loop_set_timer(rs->loop, &r->timer, ASK_MS, on_too_late, r) < 0)
+    if (loop_add_fd(rs->loop, &r->source, fd, EPOLLIN, on_reader, r) < 0) {
         reader_free(r);
+        rs->refused_fds++;
+    }
+    want_tick(rs);
+}
+
+/* No descriptor is left: with the spare one it can at least be sent away, so that it does not wait for nothing. */
+static bool send_away(struct readers *rs) {
+    if (rs->spare_fd < 0)
+        return false;
+    (void)close(rs->spare_fd);
+    int fd = accept4(rs->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        (void)close(fd);
+    rs->spare_fd = fcntl(rs->listen_fd, F_DUPFD_CLOEXEC, 0);
+    rs->refused_fds += fd >= 0;
+    return fd >= 0;
 }
 
 static void on_connection(struct loop_source *s, uint32_t events, void *data) {
     struct readers *rs = data;
 
-    (void)s;
     (void)events;
     int fd = accept4(rs->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
-        add(rs, fd);
+    if (fd >= 0) {
+        readers_add(rs, fd);
+        return;
+    }
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return;
+    if ((errno != EMFILE && errno != ENFILE) || !send_away(rs))
+        loop_remove(rs->loop, s); /* it would be said to be there again at once: until the next tick */
+    want_tick(rs);
 }
 
-int readers_init(struct readers *rs, struct loop *l, struct ring *ring, int listen_fd, uint32_t max_line_len) {
-    *rs = (struct readers){.loop = l, .ring = ring, .listen_fd = listen_fd};
-    rs->out_size = ENTRY_JSON_MAX(max_line_len) + OUT_SPARE;
+static int listen_again(struct readers *rs) {
+    if (loop_has(&rs->listener))
+        return 0;
+    return loop_add_fd(rs->loop, &rs->listener, rs->listen_fd, EPOLLIN, on_connection, rs);
+}
+
+int readers_init(struct readers *rs, struct loop *l, struct ring *ring, int listen_fd) {
+    rs->loop = l;
+    rs->ring = ring;
+    rs->listen_fd = listen_fd;
+    rs->spare_fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
     ring->on_evict = on_evict;
     ring->evict_data = rs;
-    return loop_add_fd(l, &rs->listener, listen_fd, EPOLLIN, on_connection, rs);
+    return listen_again(rs);
 }
 
-void readers_fini(struct readers *rs) {
-    while (rs->len > 0)
-        reader_free(rs->v[rs->len - 1]);
-    loop_remove(rs->loop, &rs->listener);
+void readers_tick(struct readers *rs) {
+    bool waiting = listen_again(rs) < 0;
+    uint64_t now = clock_ms();
+
+    for (unsigned i = 0; i < rs->len;) {
+        struct reader *r = rs->v[i];
+        bool asks = r->state == READER_ASKED_NOTHING;
+        if (asks && now >= r->asks_before_ms) {
+            reader_free(r);
+            continue;
+        }
+        waiting |= asks;
+        i++;
+    }
+    if (waiting)
+        want_tick(rs);
 }

@@ -3,10 +3,16 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
+
+#ifndef GRND_INSECURE
+#define GRND_INSECURE 4 /* does not wait for a machine that has just started */
+#endif
 
 #define RING_MAGIC 0x6b6c72696e673031u
 #define STEP_BACK_NS 1000000000
+#define TIME_MAX (INT64_MAX - 2 * (int64_t)STEP_BACK_NS) /* either side of 1970; no clock says more */
 #define ALIGN 8u
 
 struct ring_shared {
@@ -89,11 +95,14 @@ bool ring_read(const struct ring *r, uint64_t *pos, struct ring_entry *e) {
     return false;
 }
 
+/* Not of the time alone: of two boots without a clock it may be the same. */
 static uint64_t new_id(void) {
     struct timespec t;
+    uint64_t random = 0;
 
     (void)clock_gettime(CLOCK_REALTIME, &t);
-    return ((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec) | 1;
+    (void)!getrandom(&random, sizeof(random), GRND_INSECURE);
+    return (((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec) ^ random) | 1;
 }
 
 static void reset(struct ring *r) {
@@ -120,6 +129,8 @@ static bool recover(struct ring *r) {
         p += size;
     }
     while (ring_read(r, &pos, &e)) {
+        if ((r->lines > 0 && e.seq != r->next_seq) || e.time_ns > TIME_MAX || e.time_ns < -TIME_MAX)
+            return false;
         r->lines++;
         r->next_seq = e.seq + 1;
         r->last_time = e.time_ns;
@@ -217,4 +228,14 @@ uint64_t ring_newest(const struct ring *r, uint64_t n) {
     for (uint64_t skip = r->lines > n ? r->lines - n : 0; skip > 0; skip--)
         (void)ring_read(r, &pos, &e);
     return pos;
+}
+
+void ring_copy(struct ring *to, const struct ring *from) {
+    struct ring_entry e;
+    uint64_t pos = ring_tail(from);
+
+    to->id = to->shared->id = from->id;
+    to->next_seq = from->next_seq - from->lines;
+    while (ring_read(from, &pos, &e))
+        ring_append(to, &e);
 }

@@ -68,6 +68,9 @@ bool ring_last(const struct ring *r, struct ring_entry *e);
 /* Where the line with that number is. False: it has been pushed out, or has not come yet; *pos is the tail then. */
 bool ring_find(const struct ring *r, uint64_t seq, uint64_t *pos);
 
+/* Makes `to`, which is empty, the same ring with other bounds: the newest lines that fit, with their numbers. */
+void ring_copy(struct ring *to, const struct ring *from);
+
 /* Where to start for the newest n lines. */
 uint64_t ring_newest(const struct ring *r, uint64_t n);
 

@@ -198,6 +198,31 @@ static void the_newest_lines_can_be_asked_for(void **state) {
     assert_int_equal(e.seq, 7);
 }
 
+static void another_size_has_the_newest_lines(void **state) {
+    static _Alignas(8) char other_area[2 * AREA];
+    struct ring from, to;
+
+    (void)state;
+    for (unsigned max_lines = 1; max_lines < 400; max_lines += 37)
+        for (size_t size = AREA; size <= 2 * AREA; size += AREA / 2 + 8) {
+            start(&from, 300);
+            from.on_evict = NULL;
+            for (int i = 0; i < 500; i++)
+                add(&from, (uint32_t)(i * 37 % 500), 9);
+            memset(other_area, 0, sizeof(other_area));
+            (void)ring_init(&to, other_area, size, max_lines);
+            ring_copy(&to, &from);
+            assert_int_equal(to.id, from.id);
+            assert_int_equal(to.next_seq, from.next_seq);
+            evicted = added - to.lines;
+            assert_true(to.lines == max_lines || to.lines == from.lines || to.lines > 50);
+            check(&to, max_lines);
+            (void)ring_init(&to, other_area, size, max_lines); /* and so it stays */
+            assert_int_equal(to.id, from.id);
+            check(&to, max_lines);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_beyond_the_bound_push_out_the_oldest),
@@ -207,6 +232,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_ring_is_emptied),
         cmocka_unit_test(times_increase_until_the_clock_is_set_back),
         cmocka_unit_test(the_newest_lines_can_be_asked_for),
+        cmocka_unit_test(another_size_has_the_newest_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

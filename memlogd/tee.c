@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -24,7 +26,13 @@ struct stream {
     struct loop_source source;
     int from, to; /* the command's output; ours */
     int log;      /* -1: memlogd is not there */
+    /* While memlogd is busy, or our output full: nothing is read meanwhile, as by a full pipe. */
+    struct loop_source log_source, to_source;
     uint64_t tried_ms, bytes_lost;
+    uint64_t to_lost; /* bytes that our output did not take, and why of the last ones */
+    int to_error;
+    size_t len, done, to_done; /* of chunk: what both get, what memlogd has got, what our output has */
+    char chunk[CHUNK];
     char name[RING_SOURCE_MAX + 1];
 };
 
@@ -37,6 +45,12 @@ struct tee {
     bool ended;
     int status;
 };
+
+static void tell_lost(struct stream *s) {
+    if (s->bytes_lost)
+        log_warning("%llu bytes of %s did not get into the log", (unsigned long long)s->bytes_lost, s->name);
+    s->bytes_lost = 0;
+}
 
 static void connect_log(struct stream *s) {
     int pair[2];
@@ -52,82 +66,137 @@ static void connect_log(struct stream *s) {
     else
         (void)close(pair[0]);
     (void)close(pair[1]);
-    if (s->log >= 0 && s->bytes_lost)
-        log_warning("%llu bytes of %s did not get into the log", (unsigned long long)s->bytes_lost, s->name);
     if (s->log >= 0)
-        s->bytes_lost = 0;
+        tell_lost(s);
 }
 
-/* Waits for a busy memlogd, as a pipe would: nothing is lost by being fast. */
-static void copy_to_log(struct stream *s, const char *data, size_t len) {
-    for (int attempt = 0; attempt < 2; attempt++) {
-        size_t done = 0;
-        if (s->log < 0)
-            connect_log(s);
-        while (s->log >= 0 && done < len) {
-            ssize_t n = send(s->log, data + done, len - done, MSG_NOSIGNAL);
-            if (n < 0 && errno == EINTR)
-                continue;
-            if (n < 0) {
-                (void)close(s->log);
-                s->log = -1;
-                break;
-            }
-            done += (size_t)n;
-        }
-        if (done == len)
-            return;
-    }
-    s->bytes_lost += len;
+static void lose_log(struct stream *s) {
+    loop_remove(&s->all->loop, &s->log_source);
+    if (s->log >= 0)
+        (void)close(s->log);
+    s->log = -1;
 }
 
 static void end_stream(struct stream *s) {
+    s->bytes_lost += s->len - s->done;
+    s->to_lost += s->len - s->to_done;
+    s->len = s->done = s->to_done = 0;
+    tell_lost(s);
+    if (s->to_lost)
+        log_warning("%llu bytes of %s did not get out: %s", (unsigned long long)s->to_lost, s->name,
+                    s->to_error ? strerror(s->to_error) : "nobody took them");
+    s->to_lost = 0;
     loop_remove(&s->all->loop, &s->source);
+    loop_remove(&s->all->loop, &s->to_source);
+    lose_log(s);
     if (s->from >= 0)
         (void)close(s->from);
-    if (s->log >= 0)
-        (void)close(s->log);
-    s->from = s->log = -1;
+    s->from = -1;
 }
 
+/* Its children may still be writing when the command has ended. */
 static void stop_when_done(struct tee *t) {
     if (t->ended && t->streams[0].from < 0 && t->streams[1].from < 0)
         loop_stop(&t->loop);
 }
 
+/* Sends what can be sent of the chunk. False: memlogd is busy. A connection that broke is made anew, once. */
+static bool send_some(struct stream *s) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (s->log < 0)
+            connect_log(s);
+        while (s->log >= 0 && s->done < s->len) {
+            ssize_t n = send(s->log, s->chunk + s->done, s->len - s->done, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n < 0 && errno == EAGAIN)
+                return false;
+            if (n < 0 && errno == ECONNRESET)
+                log_warning("memlogd has ended; what it had not read of %s is lost", s->name);
+            if (n < 0)
+                lose_log(s);
+            else
+                s->done += (size_t)n;
+        }
+        if (s->done == s->len)
+            return true;
+    }
+    s->bytes_lost += s->len - s->done;
+    s->done = s->len;
+    return true;
+}
+
+/*
+ * Writes what our output takes of the chunk. False: it is full. It may be somebody else's too, and non-blocking or not:
+ * as much as it has room for goes without waiting either way. The log gets what nobody else wants.
+ */
+static bool write_some(struct stream *s) {
+    while (s->to_done < s->len) {
+        struct pollfd room = {.fd = s->to, .events = POLLOUT};
+        size_t part = s->len - s->to_done < PIPE_BUF ? s->len - s->to_done : PIPE_BUF;
+        if (poll(&room, 1, 0) == 0)
+            return false;
+        ssize_t n = write(s->to, s->chunk + s->to_done, part);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        if (n < 0) {
+            s->to_error = errno;
+            s->to_lost += s->len - s->to_done;
+            s->to_done = s->len;
+            break;
+        }
+        s->to_done += (size_t)n;
+    }
+    return true;
+}
+
+static void on_output(struct loop_source *ls, uint32_t events, void *data);
+static void on_room(struct loop_source *ls, uint32_t events, void *data);
+
+/* Watches fd while that is wanted. */
+static int watch(struct stream *s, struct loop_source *ls, bool wanted, int fd, uint32_t events, loop_fd_fn *fn) {
+    if (!wanted)
+        loop_remove(&s->all->loop, ls);
+    return wanted && !loop_has(ls) ? loop_add_fd(&s->all->loop, ls, fd, events, fn, s) : 0;
+}
+
+/* Hands the chunk on as far as it goes, and sees to what is waited for then. */
+static void push(struct stream *s) {
+    bool out = write_some(s), log = send_some(s);
+
+    int r = watch(s, &s->to_source, !out, s->to, EPOLLOUT, on_room);
+    if (!r)
+        r = watch(s, &s->log_source, !log, s->log, EPOLLOUT, on_room);
+    if (!r)
+        r = watch(s, &s->source, out && log, s->from, EPOLLIN, on_output);
+    if (r < 0)
+        end_stream(s);
+}
+
+static void on_room(struct loop_source *ls, uint32_t events, void *data) {
+    (void)ls;
+    (void)events;
+    push(data);
+}
+
 static void on_output(struct loop_source *ls, uint32_t events, void *data) {
     struct stream *s = data;
-    char chunk[CHUNK];
 
     (void)ls;
     (void)events;
-    ssize_t n = read(s->from, chunk, sizeof(chunk));
+    ssize_t n = read(s->from, s->chunk, sizeof(s->chunk));
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (n <= 0) {
-        struct tee *t = s->all;
         end_stream(s);
-        stop_when_done(t);
+        stop_when_done(s->all);
         return;
     }
-    (void)write_full(s->to, chunk, (size_t)n); /* the log gets it even if nobody else wants it */
-    copy_to_log(s, chunk, (size_t)n);
-}
-
-/* When the command has ended only what is in the pipes counts: its children may have them open for ever. */
-static void drain(struct stream *s) {
-    if (s->from < 0)
-        return;
-    int flags = fcntl(s->from, F_GETFL);
-    if (flags >= 0)
-        (void)fcntl(s->from, F_SETFL, flags | O_NONBLOCK);
-    char chunk[CHUNK];
-    ssize_t n;
-    while ((n = read(s->from, chunk, sizeof(chunk))) > 0) {
-        (void)write_full(s->to, chunk, (size_t)n);
-        copy_to_log(s, chunk, (size_t)n);
-    }
-    end_stream(s);
+    s->len = (size_t)n;
+    s->done = s->to_done = 0;
+    push(s);
 }
 
 static void on_signal(struct loop_source *ls, const struct signalfd_siginfo *info, void *data) {
@@ -135,17 +204,15 @@ static void on_signal(struct loop_source *ls, const struct signalfd_siginfo *inf
     int status;
 
     (void)ls;
-    if (info->ssi_signo != SIGCHLD) {
+    if (info->ssi_signo != SIGCHLD && t->ended) {
+        loop_stop(&t->loop);
+    } else if (info->ssi_signo != SIGCHLD) {
         (void)kill(t->pid, (int)info->ssi_signo);
-        return;
+    } else if (waitpid(t->pid, &status, WNOHANG) == t->pid) {
+        t->ended = true;
+        t->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        stop_when_done(t);
     }
-    if (waitpid(t->pid, &status, WNOHANG) != t->pid)
-        return;
-    t->ended = true;
-    t->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    for (size_t i = 0; i < 2; i++)
-        drain(&t->streams[i]);
-    loop_stop(&t->loop);
 }
 
 static int start(struct tee *t, char *const *command, struct err *e) {
@@ -176,6 +243,7 @@ static int start(struct tee *t, char *const *command, struct err *e) {
 }
 
 int tee_run(const char *socket, const char *name, char *const *command, int *status, struct err *e) {
+    static const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
     static struct tee t;
     sigset_t set;
 
@@ -187,8 +255,8 @@ int tee_run(const char *socket, const char *name, char *const *command, int *sta
     }
     (void)signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
-    for (const int *sig = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *sig; sig++)
-        sigaddset(&set, *sig);
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        sigaddset(&set, signals[i]);
     int r = loop_init(&t.loop);
     if (!r)
         r = loop_add_signals(&t.loop, &t.signals, &set, on_signal, &t);

@@ -30,6 +30,19 @@ int wire_connect(const char *path, int type, bool nonblock, struct err *e) {
     return steal_fd(&fd);
 }
 
+/* Of a path that was mistyped nothing is removed. */
+static int remove_old(const char *path, struct err *e) {
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : err_errno(e, -errno, "could not bind %s", path);
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, -EEXIST, "could not bind %s: there is something else that is no socket", path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_errno(e, -errno, "could not remove the old %s", path);
+    return 0;
+}
+
 int wire_bind(const char *path, int type, unsigned mode, struct err *e) {
     struct sockaddr_un a;
 
@@ -40,8 +53,9 @@ int wire_bind(const char *path, int type, unsigned mode, struct err *e) {
     AUTO_CLOSE int other = wire_connect(path, type, true, NULL);
     if (other >= 0)
         return err_errno(e, -EADDRINUSE, "could not bind %s: another one answers there", path);
-    if (unlink(path) < 0 && errno != ENOENT)
-        return err_errno(e, -errno, "could not remove the old %s", path);
+    r = remove_old(path, e);
+    if (r < 0)
+        return r;
     mode_t old = umask(0777 & ~mode);
     r = bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
     (void)umask(old);

@@ -18,11 +18,11 @@ obj = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(filter %.c,$(2)))
 pkg_libs = $(if $(strip $(1)),$(shell $(PKG_CONFIG) --libs $(1)))
 
 define variant_rule
-$(BUILD)/obj/$(1)/%.o: %.c
+$(BUILD)/obj/$(1)/%.o: %.c | $(CROSS_READY)
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) $$(CFLAGS_$(1)) -c -o $$@ $$<
-$(BUILD)/obj/$(1)/gen/%.o: $(BUILD)/gen/%.c
+$(BUILD)/obj/$(1)/gen/%.o: $(BUILD)/gen/%.c | $(CROSS_READY)
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(CPPFLAGS_ALL) -std=gnu17 $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
@@ -47,6 +47,4 @@ endef
 
 $(BUILD)/musl-include:
 	@mkdir -p $@
-	@ln -sfn /usr/include/linux /usr/include/asm-generic $@/
-	@ln -sfn $(shell $(CC) -print-multiarch | sed 's,^,/usr/include/,')/asm $@/asm
-	@ln -sfn /usr/include/mtd $@/mtd
+	@ln -sfn $(LINUX_HEADERS)/linux $(LINUX_HEADERS)/asm-generic $(LINUX_HEADERS)/mtd $(ASM_HEADERS)/asm $@/

@@ -20,7 +20,7 @@ CFLAGS_san := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno
 LDFLAGS_san := -fsanitize=address,undefined
 # Debian's musl-gcc knows no kernel headers: links to the host's stand in build/musl-include.
 CFLAGS_musl := -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(BUILD)/musl-include
-LDFLAGS_musl := -static -no-pie -Wl,--gc-sections,--build-id=none,-z,norelro,-z,noseparate-code
+LDFLAGS_musl := -static -no-pie -Wl,--gc-sections,--build-id=none,-z,norelro,-z,noseparate-code,-z,common-page-size=64
 CC_rel = $(CC)
 CC_san = $(CC)
 CC_musl = $(MUSL_CC)

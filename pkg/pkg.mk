@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # The images: Debian packages, and our guest programs without their debug information.
 PKG_DIRS := $(sort $(dir $(wildcard pkg/*/build.yml)))
-GUEST_PROGRAMS := init svcd rungetty memlogd logread logwrite kmsg
-DEPS += apt kmod
+GUEST_PROGRAMS := init bootrecord svcd rungetty memlogd logread logwrite logwrite-zstd kmsg
+DEPS_DEMO += apt kmod
 
-$(BUILD)/guest/%: $(BUILD)/bin/%
+$(GUEST_DIR)/%: $(BUILD)/bin/%
 	$(call say,STRIP,$@)
 	@mkdir -p $(@D)
-	$(Q)strip -o $@ $<
+	$(Q)$(STRIP) -o $@ $<
 
 # The images are as old as this list of their names. A cache that lost them, or another KEELSON_CACHE, is noticed: the
 # list is compared with the names the cache has. What they are made of: the recipes, our programs, the sources that
 # make images, and Debian's packages as of the last `apt-get update`, which touches apt's folder of lists.
 IMAGES := $(BUILD)/images
-GUEST := $(addprefix $(BUILD)/guest/,$(GUEST_PROGRAMS))
+GUEST := $(addprefix $(GUEST_DIR)/,$(GUEST_PROGRAMS))
 IMAGES_FROM := $(wildcard pkg/*/build.yml /var/lib/apt/lists) $(GUEST) \
   $(filter-out %_test.c %_test.h,$(wildcard tools/pkg/*.[ch] tools/image/*.[ch]))
 
-$(IMAGES): $(IMAGES_FROM) | $(BUILD)/bin/keelson
-	$(Q)$(BUILD)/bin/keelson pkg build $(PKG_DIRS) > $@.new
+$(IMAGES): $(IMAGES_FROM) | $(HOST_KEELSON)
+	$(Q)$(HOST_KEELSON) pkg build --arch $(ARCH) $(PKG_DIRS) > $@.new
 	@cat $@.new && mv $@.new $@
 
 images: $(IMAGES) ## make the images of pkg/ in the image cache
-	@if $(BUILD)/bin/keelson -q pkg show-tag $(PKG_DIRS) 2>/dev/null | cmp -s - $<; then echo "images: all in the cache"; \
+	@if $(HOST_KEELSON) -q pkg show-tag --arch $(ARCH) $(PKG_DIRS) 2>/dev/null | cmp -s - $<; then echo "images: all in the cache"; \
 	else rm -f $< && $(MAKE) --no-print-directory $<; fi
 .PHONY: images

@@ -10,37 +10,45 @@
 
 #include <cmocka.h>
 
-static const char *plan(const char *name, const char *options, bool insecure) {
-    static char out[256];
-    struct cmdline_console c = {"", ""};
-    struct getty g;
+static struct getty g;
+
+static const char *plan(bool insecure, const char *notice) {
+    static char out[8192];
     size_t used = 0;
 
-    (void)snprintf(c.name, sizeof(c.name), "%s", name);
-    (void)snprintf(c.options, sizeof(c.options), "%s", options);
-    getty_plan(&g, &c, insecure);
+    getty_plan(&g, "ttyS0", "9600n8", insecure, notice);
     for (const char **arg = g.argv; *arg; arg++)
         used += (size_t)snprintf(out + used, sizeof(out) - used, "%s%s", arg == g.argv ? "" : " ", *arg);
     return out;
 }
 
-static void serial_lines_are_local_with_their_speed(void **state) {
+static void insecure_logs_root_in_and_nothing_else_does(void **state) {
     (void)state;
-    assert_string_equal(plan("ttyS0", "9600n8", false), "/sbin/agetty -L ttyS0 9600 vt100");
-    assert_string_equal(plan("ttyS1", "", false), "/sbin/agetty -L ttyS1 115200 vt100");
-    assert_string_equal(plan("ttyAMA0", "115200", false), "/sbin/agetty -L ttyAMA0 115200 vt100");
-    assert_string_equal(plan("ttyUSB0", "n8", false), "/sbin/agetty -L ttyUSB0 115200 vt100");
+    assert_string_equal(plan(true, ""), "/sbin/agetty -a root -L ttyS0 9600 vt100");
+    assert_string_equal(plan(false, ""), "/sbin/agetty -L ttyS0 9600 vt100");
 }
 
-static void other_consoles_have_their_defaults(void **state) {
+static void a_notice_is_one_argument_that_agetty_reads_back(void **state) {
     (void)state;
-    assert_string_equal(plan("tty0", "", false), "/sbin/agetty tty0 38400 linux");
-    assert_string_equal(plan("hvc0", "", false), "/sbin/agetty hvc0 115200 linux");
+    assert_string_equal(plan(false, "two\nlines\n"),
+                        "/sbin/agetty -L -I two\\015\\012lines\\015\\012 ttyS0 9600 vt100");
+    assert_string_equal(plan(false, "\\033[2J \x1b[2J \xc3\xa4"),
+                        "/sbin/agetty -L -I ?033[2J ?[2J ?? ttyS0 9600 vt100");
+    assert_string_equal(g.argv[3], "?033[2J ?[2J ??");
 }
 
-static void insecure_logs_root_in(void **state) {
+static void a_long_notice_is_cut(void **state) {
+    char text[2 * GETTY_NOTICE_MAX];
+
     (void)state;
-    assert_string_equal(plan("ttyS0", "", true), "/sbin/agetty -a root -L ttyS0 115200 vt100");
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    (void)plan(false, text);
+    assert_int_equal(strlen(g.notice), GETTY_NOTICE_MAX);
+    memset(text, '\n', sizeof(text) - 1);
+    (void)plan(false, text);
+    assert_true(strlen(g.notice) < sizeof(g.notice));
+    assert_int_equal(strlen(g.notice) % 8, 0); /* no line end is cut in two */
 }
 
 static void securetty_is_read_line_by_line(void **state) {
@@ -58,9 +66,9 @@ static void securetty_is_read_line_by_line(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(serial_lines_are_local_with_their_speed),
-        cmocka_unit_test(other_consoles_have_their_defaults),
-        cmocka_unit_test(insecure_logs_root_in),
+        cmocka_unit_test(insecure_logs_root_in_and_nothing_else_does),
+        cmocka_unit_test(a_notice_is_one_argument_that_agetty_reads_back),
+        cmocka_unit_test(a_long_notice_is_cut),
         cmocka_unit_test(securetty_is_read_line_by_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

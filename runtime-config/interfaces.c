@@ -14,24 +14,12 @@
 #include "lib/fdutil.h"
 #include "lib/json.h"
 #include "lib/log.h"
-#include "runtime-config/link.h"
+#include "runtime-config/link_kind.h"
+#include "runtime-config/unknown.h"
 
 #define NOTES_MAX ((size_t)INTERFACES_MAX * 12)
 
-static const char *const known_keys[] = {"name", "add", "peer", "createInRoot"};
-
-static void warn_unknown(const char *path, const char *where, const json_t *obj) {
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)obj, key, value) {
-        bool known = false;
-        for (size_t i = 0; i < ARRAY_SIZE(known_keys); i++)
-            known |= !strcmp(key, known_keys[i]);
-        if (!known)
-            log_warning("%s: unknown key \"%s\" in %s is ignored", path, key, where);
-    }
-}
+static const char *const known_keys[] = {"name", "add", "peer", "createInRoot", "parent", "id", "mode", NULL};
 
 /* What the kernel would refuse as well, but without the place. */
 static int check_name(const char *where, const char *key, const char *name, struct err *e) {
@@ -42,7 +30,8 @@ static int check_name(const char *where, const char *key, const char *name, stru
     return 0;
 }
 
-static int read_keys(const json_t *obj, const char *where, struct interface *i, struct err *e) {
+static int read_keys(const json_t *obj, const char *where, struct interface *i, struct link_words *words,
+                     struct err *e) {
     int r = json_get_string(obj, where, "name", true, &i->name, e);
 
     if (!r)
@@ -51,38 +40,67 @@ static int read_keys(const json_t *obj, const char *where, struct interface *i, 
         r = json_get_string(obj, where, "peer", false, &i->peer, e);
     if (!r)
         r = json_get_bool(obj, where, "createInRoot", false, &i->create_in_root, e);
+    if (!r)
+        r = json_get_string(obj, where, "parent", false, &i->parent, e);
+    if (!r)
+        r = json_get_string(obj, where, "mode", false, &words->mode, e);
+    if (!r)
+        r = json_get_int(obj, where, "id", false, &words->id, e);
+    words->has_parent = i->parent != NULL;
     return r;
 }
 
+static int check_texts(const char *where, const struct interface *i, struct err *e) {
+    int r = *i->name ? 0 : err_set(e, -EINVAL, "%s.name is empty", where);
+
+    if (!r)
+        r = check_name(where, "name", i->name, e);
+    if (!r)
+        r = check_name(where, "peer", i->peer, e);
+    if (!r && i->parent)
+        r = *i->parent ? check_name(where, "parent", i->parent, e) : err_set(e, -EINVAL, "%s.parent is empty", where);
+    if (!r && strlen(i->add) > LINK_KIND_MAX)
+        r = err_set(e, -EINVAL, "%s.add is longer than %d bytes", where, LINK_KIND_MAX);
+    return r;
+}
+
+/* A veth has two ends, and nothing else has. */
+static int check_peer(const char *path, const char *where, struct interface *i, struct err *e) {
+    if (*i->peer && !*i->add)
+        i->add = "veth";
+    bool is_veth = !strcmp(i->add, "veth");
+    if (is_veth && !*i->peer)
+        return err_set(e, -EINVAL, "%s.peer is missing: a veth has two ends", where);
+    if (is_veth || !*i->peer)
+        return 0;
+    log_warning("%s: %s.peer is ignored: a link of kind %s has none", path, where, i->add);
+    i->peer = "";
+    return 0;
+}
+
+static int check_words(const char *where, struct interface *i, const struct link_words *words, struct err *e) {
+    if (!*i->add && (words->has_parent || words->id != LINK_NO_ID || words->mode))
+        return err_set(e, -EINVAL, "%s.add is missing: what is there and moves in has its parent, id and mode", where);
+    if (words->has_parent && !strcmp(i->add, "veth"))
+        return err_set(e, -EINVAL, "%s.parent: a veth lies on no other link", where);
+    return link_kind_take(i->add, words, where, &i->data, e);
+}
+
 static int interface_load(const json_t *obj, const char *path, size_t n, struct interface *i, struct err *e) {
+    struct link_words words = {.id = LINK_NO_ID};
     char where[64];
 
     (void)snprintf(where, sizeof(where), "$.interfaces[%zu]", n);
     if (!json_is_object(obj))
         return err_set(e, -EINVAL, "%s is not an object", where);
-    warn_unknown(path, where, obj);
+    unknown_keys_warn(path, where, obj, known_keys);
     *i = (struct interface){.name = "", .add = "", .peer = ""};
-    int r = read_keys(obj, where, i, e);
-    if (!r && !*i->name)
-        r = err_set(e, -EINVAL, "%s.name is empty", where);
+    int r = read_keys(obj, where, i, &words, e);
     if (!r)
-        r = check_name(where, "name", i->name, e);
+        r = check_texts(where, i, e);
     if (!r)
-        r = check_name(where, "peer", i->peer, e);
-    if (!r && strlen(i->add) > LINK_KIND_MAX)
-        r = err_set(e, -EINVAL, "%s.add is longer than %d bytes", where, LINK_KIND_MAX);
-    if (r < 0)
-        return r;
-    if (*i->peer && !*i->add)
-        i->add = "veth";
-    if (!strcmp(i->add, "veth")) {
-        if (!*i->peer)
-            return err_set(e, -EINVAL, "%s.peer is missing: a veth has two ends", where);
-    } else if (*i->peer) {
-        log_warning("%s: %s.peer is ignored: a link of kind %s has none", path, where, i->add);
-        i->peer = "";
-    }
-    return 0;
+        r = check_peer(path, where, i, e);
+    return r < 0 ? r : check_words(where, i, &words, e);
 }
 
 int interfaces_load(const json_t *doc, const char *path, struct interfaces *out, struct err *e) {
@@ -161,53 +179,121 @@ static void note(const char *notes, unsigned index) {
         log_warning("could not write %s: %s", notes, strerror(errno));
 }
 
-static int create(int fd, const struct interface *i, int pid, const char *notes, struct err *e) {
-    bool move_later = i->create_in_root && !*i->peer && !is_our_namespace(pid);
-    uint32_t where = move_later ? 0 : (uint32_t)pid;
+static int ask_for(int fd, const struct interface *i, const char *name, int pid, struct err *e) {
+    struct link_plan plan = {.name = name, .kind = i->add, .pid = (uint32_t)pid, .data = i->data};
     union link_msg m;
-    int r = *i->peer ? link_msg_veth(&m, i->name, i->peer, where) : link_msg_create(&m, i->name, i->add, where);
 
+    if (i->parent && (plan.parent = if_nametoindex(i->parent)) == 0)
+        return err_set(e, -ENODEV, "could not create interface %s (%s): its parent %s is not there", i->name, i->add,
+                       i->parent);
+    int r = *i->peer ? link_msg_veth(&m, name, i->peer, plan.pid) : link_msg_create(&m, &plan);
     if (r < 0)
         return err_errno(e, r, "could not create interface %s (%s)", i->name, i->add);
     r = link_talk(fd, &m, LINK_DEADLINE_MS, e);
+    return r < 0 ? create_failed(i, r, e) : 0;
+}
+
+static int create_and_move(int fd, const struct interface *i, int pid, struct err *e) {
+    int r = ask_for(fd, i, i->name, 0, e);
+
     if (r < 0)
-        return create_failed(i, r, e);
-    bool here = *i->peer || move_later || is_our_namespace(pid);
-    unsigned index = here ? if_nametoindex(*i->peer ? i->peer : i->name) : 0;
-    if (!move_later) {
-        if (index && notes)
-            note(notes, index);
-        return 0;
-    }
+        return r;
+    unsigned index = if_nametoindex(i->name);
     r = move(fd, i, pid, e);
     if (r < 0 && index)
         delete_link(fd, index);
     return r;
 }
 
+/*
+ * Older kernels, 6.1 among them, look in our namespace whether the name of a new link is taken, also if it is to be
+ * made in another one: there may be an eth0 in both. It is made under another name, and gets its own on the way.
+ */
+static int create_aside(int fd, const struct interface *i, int pid, struct err *e) {
+    char aside[LINK_NAME_MAX + 1];
+    union link_msg m;
+
+    (void)snprintf(aside, sizeof(aside), "keelson%d", getpid() % 1000000);
+    int r = ask_for(fd, i, aside, 0, e);
+    if (r < 0)
+        return r;
+    unsigned index = if_nametoindex(aside);
+    r = link_msg_move_as(&m, index, i->name, (uint32_t)pid);
+    if (!r)
+        r = link_talk(fd, &m, LINK_DEADLINE_MS, e);
+    if (r == -EEXIST)
+        return create_failed(i, r, e); /* it has moved by then, and goes with the container's namespace */
+    if (r < 0) {
+        delete_link(fd, index);
+        return err_wrap(e, r, "could not create interface %s (%s)", i->name, i->add);
+    }
+    return 0;
+}
+
+static int create(int fd, const struct interface *i, int pid, const char *notes, struct err *e) {
+    bool shared = is_our_namespace(pid);
+
+    if (!shared && !*i->peer && i->create_in_root)
+        return create_and_move(fd, i, pid, e);
+    if (!shared && !*i->peer && if_nametoindex(i->name))
+        return create_aside(fd, i, pid, e);
+    int r = ask_for(fd, i, i->name, pid, e);
+    if (r < 0)
+        return r;
+    unsigned index = *i->peer || shared ? if_nametoindex(*i->peer ? i->peer : i->name) : 0;
+    if (index && notes)
+        note(notes, index);
+    return 0;
+}
+
 int interfaces_give(const struct interfaces *list, int pid, const char *notes, struct err *e) {
     if (list->len == 0)
         return 0;
     AUTO_CLOSE int fd = link_open(e);
-    int r = fd < 0 ? fd : 0;
-    for (size_t i = 0; i < list->len && !r; i++) {
-        r = *list->v[i].add ? create(fd, &list->v[i], pid, notes, e) : move(fd, &list->v[i], pid, e);
-        if (!r)
-            log_info("%s interface %s for process %d", *list->v[i].add ? "created" : "moved", list->v[i].name, pid);
+    if (fd < 0)
+        return fd;
+    for (size_t i = 0; i < list->len; i++) {
+        const struct interface *one = &list->v[i];
+        int r = *one->add ? create(fd, one, pid, notes, e) : move(fd, one, pid, e);
+        if (r < 0)
+            return err_wrap(e, r, "$.interfaces[%zu]", i);
+        log_info("%s interface %s for process %d", *one->add ? "created" : "moved", one->name, pid);
     }
-    return r;
+    return 0;
 }
 
-void interfaces_take_back(const char *notes) {
+static void each_noted(const char *notes, void (*fn)(unsigned index, void *data), void *data) {
     AUTO_BUF struct buf text = BUF_INIT;
     uint64_t index;
     char *line;
 
     if (read_file(notes, NOTES_MAX, &text, NULL) < 0)
         return; /* most have none */
-    AUTO_CLOSE int fd = link_open(NULL);
-    for (char *pos = text.data; fd >= 0 && (line = next_line(&pos));)
+    for (char *pos = text.data; (line = next_line(&pos));)
         if (parse_u64(line, INT32_MAX, &index) == 0 && index > 0)
-            delete_link(fd, (unsigned)index);
+            fn((unsigned)index, data);
+}
+
+static void add_name(unsigned index, void *data) {
+    char name[IF_NAMESIZE];
+
+    if (if_indextoname(index, name))
+        (void)json_array_append_new(data, json_string(name));
+}
+
+void interfaces_noted(const char *notes, json_t *names) {
+    each_noted(notes, add_name, names);
+}
+
+static void delete_noted(unsigned index, void *data) {
+    delete_link(*(const int *)data, index);
+}
+
+void interfaces_take_back(const char *notes) {
+    AUTO_CLOSE int fd = access(notes, F_OK) == 0 ? link_open(NULL) : -1;
+
+    if (fd < 0)
+        return;
+    each_noted(notes, delete_noted, &fd);
     (void)unlink(notes);
 }

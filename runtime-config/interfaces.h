@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "lib/err.h"
+#include "runtime-config/link.h"
 
 #define INTERFACES_MAX 256
 
@@ -17,6 +18,8 @@ struct interface {
     const char *add;  /* the kernel's name of a kind of link; "": it is there and moves in */
     const char *peer; /* of a veth: the end that stays; "" with every other kind */
     bool create_in_root;
+    const char *parent; /* in the root; NULL: none */
+    struct link_data data;
 };
 
 struct interfaces {
@@ -34,6 +37,9 @@ void interfaces_free(struct interfaces *list);
  * own namespace is noted in the file `notes`, unless that is NULL: an index a line.
  */
 int interfaces_give(const struct interfaces *list, int pid, const char *notes, struct err *e);
+
+/* Appends the names of those that are noted there and are still in our namespace. */
+void interfaces_noted(const char *notes, json_t *names);
 
 /* Deletes the interfaces that are noted there, and the file: they can be given once more. Best effort. */
 void interfaces_take_back(const char *notes);

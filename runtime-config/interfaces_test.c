@@ -70,6 +70,28 @@ static void what_linuxkit_writes_is_read(void **state) {
     json_decref(doc);
 }
 
+static void what_kinds_have_to_be_told_is_read(void **state) {
+    struct interfaces list;
+    struct err e = {0};
+    int r;
+    (void)state;
+    json_t *doc =
+        load("{\"interfaces\":[{\"name\":\"a\",\"add\":\"macvlan\",\"parent\":\"eth0\",\"mode\":\"bridge\"},"
+             "{\"name\":\"b\",\"add\":\"vlan\",\"parent\":\"eth1\",\"id\":5},{\"name\":\"c\",\"add\":\"dummy\"}]}",
+             &list, &r, &e);
+    assert_int_equal(r, 0);
+    assert_string_equal(last_line, "");
+    assert_string_equal(list.v[0].parent, "eth0");
+    assert_int_equal(list.v[0].data.len, 1);
+    assert_int_equal(list.v[0].data.v[0].value, 4);
+    assert_string_equal(list.v[1].parent, "eth1");
+    assert_int_equal(list.v[1].data.v[0].value, 5);
+    assert_null(list.v[2].parent);
+    assert_int_equal(list.v[2].data.len, 0);
+    interfaces_free(&list);
+    json_decref(doc);
+}
+
 static void what_is_wrong_is_named(void **state) {
     static const char *const cases[][2] = {
         {"{\"interfaces\":5}", "$.interfaces is not an array"},
@@ -86,6 +108,18 @@ static void what_is_wrong_is_named(void **state) {
         {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"veth\"}]}", "$.interfaces[0].peer is missing"},
         {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"a-kind-that-no-kernel-has-a-name-for\"}]}",
          "$.interfaces[0].add is longer than 32 bytes"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"parent\":\"eth0\"}]}", "$.interfaces[0].add is missing"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"id\":5}]}", "$.interfaces[0].add is missing"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"peer\":\"b\",\"parent\":\"c\"}]}",
+         "$.interfaces[0].parent: a veth lies on"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"macvlan\"}]}", "$.interfaces[0].parent is missing"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"macvlan\",\"parent\":\"\"}]}", "$.interfaces[0].parent is empty"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"macvlan\",\"parent\":\"b/c\"}]}",
+         "$.interfaces[0].parent is no name of an interface"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"vlan\",\"parent\":\"b\",\"id\":\"5\"}]}",
+         "$.interfaces[0].id is not an integer"},
+        {"{\"interfaces\":[{\"name\":\"a\",\"add\":\"macvlan\",\"parent\":\"b\",\"mode\":\"l2\"}]}",
+         "$.interfaces[0].mode is not private, vepa, bridge or passthru: \"l2\""},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -224,6 +258,30 @@ static void a_veth_has_one_end_here_and_one_there(void **state) {
     assert_string_equal(noted(), want);
 }
 
+/* As with veth: a name is taken where it is taken, and not where somebody else has one. */
+static void a_name_may_be_the_roots_too(void **state) {
+    struct interface here = {.name = "both0", .add = kind, .peer = ""};
+    struct interfaces in_ours = {&here, 1};
+    struct err e = {0};
+    (void)state;
+    NEEDS_NAMESPACES;
+    if (interfaces_give(&in_ours, getpid(), notes, &e) < 0)
+        fail_msg("%s", e.msg);
+    unsigned ours = if_nametoindex("both0");
+    if (give(&here, 1, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_true(index_in_container("both0"));
+    assert_int_equal(if_nametoindex("both0"), ours);
+    (void)noted();
+    assert_int_equal(give(&here, 1, &e), -EEXIST);
+    (void)snprintf(last_line, sizeof(last_line), "could not create interface both0 (%s): it is there already", kind);
+    assert_non_null(strstr(e.msg, last_line));
+    struct if_nameindex *all = if_nameindex();
+    for (const struct if_nameindex *n = all; n && n->if_index; n++)
+        assert_null(strstr(n->if_name, "keelson")); /* nothing of it stays here */
+    if_freenameindex(all);
+}
+
 static void what_was_left_here_is_taken_back(void **state) {
     struct interface i = {.name = "again0", .add = "veth", .peer = "back0"};
     struct interfaces list = {&i, 1};
@@ -293,6 +351,7 @@ static void what_cannot_be_done_is_said(void **state) {
     struct interface clash = {.name = "twice0", .add = kind, .peer = "", .create_in_root = true};
     struct interface none = {.name = "none0", .add = "", .peer = ""};
     struct interface unknown = {.name = "x0", .add = "nosuchkind", .peer = ""};
+    struct interface orphan = {.name = "x0", .add = "macvlan", .peer = "", .parent = "none0"};
     struct err e = {0};
     (void)state;
     NEEDS_NAMESPACES;
@@ -305,6 +364,7 @@ static void what_cannot_be_done_is_said(void **state) {
     says(&clash, -EEXIST, "could not move interface twice0: the container has one of this name already");
     assert_int_equal(if_nametoindex("twice0"), 0); /* what was made on the way is not left behind */
     says(&none, -ENODEV, "could not move interface none0: there is none of this name");
+    says(&orphan, -ENODEV, "could not create interface x0 (macvlan): its parent none0 is not there");
     says(&unknown, -EOPNOTSUPP, "could not create interface x0 (nosuchkind): Unknown device type");
 }
 
@@ -403,12 +463,14 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_linuxkit_writes_is_read),
+        cmocka_unit_test(what_kinds_have_to_be_told_is_read),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(what_is_ignored_is_said),
         cmocka_unit_test(there_is_an_end_to_the_list),
         cmocka_unit_test(a_link_is_made_in_the_container),
         cmocka_unit_test(a_link_is_made_in_the_root_and_moved),
         cmocka_unit_test(a_veth_has_one_end_here_and_one_there),
+        cmocka_unit_test(a_name_may_be_the_roots_too),
         cmocka_unit_test(what_was_left_here_is_taken_back),
         cmocka_unit_test(a_container_that_shares_ours_leaves_it_as_it_was),
         cmocka_unit_test(a_link_that_is_there_moves_in),

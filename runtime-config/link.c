@@ -34,13 +34,29 @@ static bool put_pid(struct nlmsghdr *h, uint32_t pid) {
     return pid == 0 || mnl_attr_put_u32_check(h, LINK_MSG_MAX, IFLA_NET_NS_PID, pid);
 }
 
-int link_msg_create(union link_msg *m, const char *name, const char *kind, uint32_t pid) {
+static bool put_data(struct nlmsghdr *h, const struct link_data *data) {
+    if (data->len == 0)
+        return true;
+    struct nlattr *nest = mnl_attr_nest_start_check(h, LINK_MSG_MAX, IFLA_INFO_DATA);
+    bool ok = nest != NULL;
+    for (size_t i = 0; i < data->len && ok; i++)
+        ok = data->v[i].bytes == 2
+                 ? mnl_attr_put_u16_check(h, LINK_MSG_MAX, data->v[i].attr, (uint16_t)data->v[i].value)
+                 : mnl_attr_put_u32_check(h, LINK_MSG_MAX, data->v[i].attr, data->v[i].value);
+    if (ok)
+        mnl_attr_nest_end(h, nest);
+    return ok;
+}
+
+int link_msg_create(union link_msg *m, const struct link_plan *plan) {
     struct nlmsghdr *h = begin(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 
-    if (!put_text(h, IFLA_IFNAME, name) || !put_pid(h, pid))
+    if (!put_text(h, IFLA_IFNAME, plan->name) || !put_pid(h, plan->pid))
+        return -EMSGSIZE;
+    if (plan->parent && !mnl_attr_put_u32_check(h, LINK_MSG_MAX, IFLA_LINK, plan->parent))
         return -EMSGSIZE;
     struct nlattr *info = mnl_attr_nest_start_check(h, LINK_MSG_MAX, IFLA_LINKINFO);
-    if (!info || !put_text(h, IFLA_INFO_KIND, kind))
+    if (!info || !put_text(h, IFLA_INFO_KIND, plan->kind) || !put_data(h, &plan->data))
         return -EMSGSIZE;
     mnl_attr_nest_end(h, info);
     return 0;
@@ -68,10 +84,17 @@ int link_msg_veth(union link_msg *m, const char *name, const char *peer, uint32_
     return 0;
 }
 
-int link_msg_move(union link_msg *m, const char *name, uint32_t pid) {
+/* The kernel looks for the index, or without one for the name; what it has found by the index gets the name. */
+int link_msg_move_as(union link_msg *m, unsigned index, const char *name, uint32_t pid) {
     struct nlmsghdr *h = begin(m, RTM_SETLINK, 0);
+    struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
 
+    info->ifi_index = (int)index;
     return put_text(h, IFLA_IFNAME, name) && put_pid(h, pid) ? 0 : -EMSGSIZE;
+}
+
+int link_msg_move(union link_msg *m, const char *name, uint32_t pid) {
+    return link_msg_move_as(m, 0, name, pid);
 }
 
 int link_msg_delete(union link_msg *m, unsigned index) {

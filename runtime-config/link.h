@@ -17,6 +17,7 @@
 #define LINK_NAME_MAX 15 /* the kernel's IFNAMSIZ without the end */
 #define LINK_KIND_MAX 32 /* "wireguard", "bridge", ... */
 #define LINK_DEADLINE_MS 5000
+#define LINK_DATA_MAX 2
 
 /* One request; the union aligns it. */
 union link_msg {
@@ -24,8 +25,26 @@ union link_msg {
     char bytes[LINK_MSG_MAX];
 };
 
-/* A link of that kind, in the network namespace of pid; pid 0: in ours. */
-int link_msg_create(union link_msg *m, const char *name, const char *kind, uint32_t pid);
+/* What a kind of link has to be told: attributes of IFLA_INFO_DATA, of 2 or 4 bytes. */
+struct link_datum {
+    uint16_t attr;
+    uint8_t bytes;
+    uint32_t value;
+};
+
+struct link_data {
+    struct link_datum v[LINK_DATA_MAX];
+    size_t len;
+};
+
+struct link_plan {
+    const char *name, *kind;
+    uint32_t pid;    /* made in its network namespace; 0: in ours */
+    uint32_t parent; /* index, in our namespace, of the link that it lies on; 0: none */
+    struct link_data data;
+};
+
+int link_msg_create(union link_msg *m, const struct link_plan *plan);
 
 /* A veth pair: `peer` in our namespace, `name` in that of pid. In one step: neither is seen where it does not belong.
  */
@@ -33,6 +52,9 @@ int link_msg_veth(union link_msg *m, const char *name, const char *peer, uint32_
 
 /* The link of that name moves from our namespace to that of pid. */
 int link_msg_move(union link_msg *m, const char *name, uint32_t pid);
+
+/* The link with that index moves in the same way, and is called `name` from then on. */
+int link_msg_move_as(union link_msg *m, unsigned index, const char *name, uint32_t pid);
 
 /* The link with that index, of our namespace, and the other end of a veth with it. */
 int link_msg_delete(union link_msg *m, unsigned index);

@@ -32,6 +32,12 @@ static void same(const union link_msg *m, const unsigned char *want, size_t len)
     assert_memory_equal(m->bytes, want, len);
 }
 
+static int create(union link_msg *m, const char *name, const char *kind, uint32_t pid) {
+    const struct link_plan plan = {.name = name, .kind = kind, .pid = pid};
+
+    return link_msg_create(m, &plan);
+}
+
 static void a_link_of_some_kind(void **state) {
     static const unsigned char there[] = {HEAD(68, RTM_NEWLINK, CREATE),
                                           INFO(0),
@@ -75,10 +81,54 @@ static void a_link_of_some_kind(void **state) {
                                          0};
     union link_msg m;
     (void)state;
-    assert_int_equal(link_msg_create(&m, "wg0", "wireguard", PID), 0);
+    assert_int_equal(create(&m, "wg0", "wireguard", PID), 0);
     same(&m, there, sizeof(there));
-    assert_int_equal(link_msg_create(&m, "d0", "dummy", 0), 0);
+    assert_int_equal(create(&m, "d0", "dummy", 0), 0);
     same(&m, here, sizeof(here));
+}
+
+static void a_link_with_a_parent_and_more(void **state) {
+    static const unsigned char want[] = {HEAD(92, RTM_NEWLINK, CREATE),
+                                         INFO(0),
+                                         ATTR(8, IFLA_IFNAME),
+                                         'x',
+                                         '.',
+                                         '5',
+                                         0,
+                                         ATTR(8, IFLA_NET_NS_PID),
+                                         PID_BYTES,
+                                         ATTR(8, IFLA_LINK),
+                                         3,
+                                         0,
+                                         0,
+                                         0,
+                                         NEST(36, IFLA_LINKINFO),
+                                         ATTR(9, IFLA_INFO_KIND),
+                                         'v',
+                                         'l',
+                                         'a',
+                                         'n',
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         NEST(20, IFLA_INFO_DATA),
+                                         ATTR(6, 1),
+                                         0x34,
+                                         0x12,
+                                         0,
+                                         0,
+                                         ATTR(8, 2),
+                                         0x78,
+                                         0x56,
+                                         0x34,
+                                         0x12};
+    const struct link_plan plan = {
+        .name = "x.5", .kind = "vlan", .pid = PID, .parent = 3, .data = {{{1, 2, 0x1234}, {2, 4, 0x12345678}}, 2}};
+    union link_msg m;
+    (void)state;
+    assert_int_equal(link_msg_create(&m, &plan), 0);
+    same(&m, want, sizeof(want));
 }
 
 static void a_pair_whose_peer_is_the_containers(void **state) {
@@ -134,12 +184,13 @@ static void a_move_and_an_end(void **state) {
 
 static void what_does_not_fit_is_refused(void **state) {
     char name[LINK_MSG_MAX];
+    struct link_plan plan = {.name = "eth0", .parent = 1, .data = {{{1, 2, 1}, {2, 4, 2}}, 2}};
     union link_msg m;
     (void)state;
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    assert_int_equal(link_msg_create(&m, name, "dummy", 1), -EMSGSIZE);
-    assert_int_equal(link_msg_create(&m, "a", name, 1), -EMSGSIZE);
+    assert_int_equal(create(&m, name, "dummy", 1), -EMSGSIZE);
+    assert_int_equal(create(&m, "a", name, 1), -EMSGSIZE);
     assert_int_equal(link_msg_veth(&m, name, "a", 1), -EMSGSIZE);
     assert_int_equal(link_msg_veth(&m, "a", name, 1), -EMSGSIZE);
     assert_int_equal(link_msg_move(&m, name, 1), -EMSGSIZE);
@@ -147,6 +198,8 @@ static void what_does_not_fit_is_refused(void **state) {
     for (size_t len = 400; len < sizeof(name) - 1; len++) {
         name[len] = '\0';
         (void)link_msg_veth(&m, "eth0", name, 1);
+        plan.kind = name;
+        (void)link_msg_create(&m, &plan);
         name[len] = 'x';
     }
 }
@@ -259,6 +312,7 @@ static void silence_ends(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_of_some_kind),
+        cmocka_unit_test(a_link_with_a_parent_and_more),
         cmocka_unit_test(a_pair_whose_peer_is_the_containers),
         cmocka_unit_test(a_move_and_an_end),
         cmocka_unit_test(what_does_not_fit_is_refused),

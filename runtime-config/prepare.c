@@ -10,7 +10,9 @@
 #include <linux/magic.h>
 
 #include "lib/fdutil.h"
+#include "runtime-config/inside.h"
 #include "runtime-config/runtime.h"
+#include "runtime-config/runtime_priv.h"
 
 #define OPTIONS_MAX 4096
 
@@ -51,6 +53,14 @@ static const struct {
     {"norelatime", 0, MS_RELATIME},
     {"strictatime", MS_STRICTATIME, 0},
     {"nostrictatime", 0, MS_STRICTATIME},
+    {"lazytime", MS_LAZYTIME, 0},
+    {"nolazytime", 0, MS_LAZYTIME},
+    {"iversion", MS_I_VERSION, 0},
+    {"noiversion", 0, MS_I_VERSION},
+    {"silent", MS_SILENT, 0},
+    {"loud", 0, MS_SILENT},
+    {"nosymfollow", MS_NOSYMFOLLOW, 0},
+    {"symfollow", 0, MS_NOSYMFOLLOW},
 };
 
 #define PROPAGATION ((unsigned long)(MS_PRIVATE | MS_SLAVE | MS_SHARED | MS_UNBINDABLE))
@@ -80,15 +90,6 @@ int mount_options(const struct strings *options, unsigned long *flags, char *dat
     return 0;
 }
 
-/* Relative paths are under the container's root. */
-static char *in_bundle(const char *bundle, const char *path) {
-    char *out;
-
-    if (*path == '/')
-        return strdup(path);
-    return asprintf(&out, "%s/rootfs/%s", bundle, path) < 0 ? NULL : out;
-}
-
 static int make_overlay_dirs(const struct strings *options, struct err *e) {
     for (size_t i = 0; i < options->len; i++) {
         const char *value = strchr(options->v[i], '=');
@@ -98,6 +99,32 @@ static int make_overlay_dirs(const struct strings *options, struct err *e) {
             return r;
     }
     return 0;
+}
+
+/*
+ * A bind takes no flags, and a remount would lose those that its source has: mount_setattr(2) adds to them. Before
+ * Linux 5.12 there is only the remount.
+ */
+static int set_bind_flags(const char *where, unsigned long flags) {
+    static const struct {
+        unsigned long flag;
+        uint64_t attr;
+    } attrs[] = {{MS_RDONLY, MOUNT_ATTR_RDONLY},
+                 {MS_NOSUID, MOUNT_ATTR_NOSUID},
+                 {MS_NODEV, MOUNT_ATTR_NODEV},
+                 {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+                 {MS_NOATIME, MOUNT_ATTR_NOATIME},
+                 {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME},
+                 {MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW}};
+    struct mount_attr attr = {.attr_clr = flags & MS_NOATIME ? MOUNT_ATTR__ATIME : 0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(attrs); i++)
+        attr.attr_set |= flags & attrs[i].flag ? attrs[i].attr : 0;
+    if (!attr.attr_set || mount_setattr(AT_FDCWD, where, 0, &attr, sizeof(attr)) == 0)
+        return 0;
+    if (errno != ENOSYS)
+        return -errno;
+    return mount(NULL, where, NULL, MS_REMOUNT | MS_BIND | (flags & ~(unsigned long)MS_REC), NULL) < 0 ? -errno : 0;
 }
 
 /* mount(2) cannot change propagation together with anything else. */
@@ -110,30 +137,38 @@ static int do_mount(const struct runtime_mount *m, const char *where, unsigned l
         rest |= flags & MS_REC;
     if (!only_propagation && mount(m->source, where, *m->type ? m->type : NULL, rest, data) < 0)
         return -errno;
-    if ((rest & MS_BIND) && (rest & MS_RDONLY) && !(rest & MS_REMOUNT) &&
-        mount(NULL, where, NULL, MS_REMOUNT | MS_BIND | (rest & ~(unsigned long)MS_REC), NULL) < 0)
-        return -errno;
+    if ((rest & MS_BIND) && !(rest & MS_REMOUNT)) {
+        int r = set_bind_flags(where, rest);
+        if (r < 0)
+            return r;
+    }
     if (propagation && mount(NULL, where, NULL, propagation | (flags & MS_REC), NULL) < 0)
         return -errno;
     return 0;
 }
 
 static int mount_one(const struct runtime_mount *m, const char *bundle, struct err *e) {
+    AUTO_FREE char *where = NULL;
     char data[OPTIONS_MAX];
     unsigned long flags;
-    AUTO_FREE char *where = in_bundle(bundle, m->destination);
 
-    if (!where)
-        return err_errno(e, -ENOMEM, "could not mount %s", m->destination);
     if (mount_options(&m->options, &flags, data, sizeof(data)) < 0)
-        return err_set(e, -E2BIG, "could not mount %s: its options are longer than %d bytes", where, OPTIONS_MAX);
-    int r = mkdir_p(where, 0755, e);
+        return err_set(e, -E2BIG, "could not mount %s: its options are longer than %d bytes", m->destination,
+                       OPTIONS_MAX);
+    int r = inside_path(bundle, m->destination, true, &where, e);
     if (!r && !strcmp(m->type, "overlay"))
         r = make_overlay_dirs(&m->options, e);
     if (r < 0)
         return r;
     r = do_mount(m, where, flags, data);
     return r < 0 ? err_errno(e, r, "could not mount %s on %s", *m->source ? m->source : m->type, where) : 0;
+}
+
+static bool leads_up(const char *path) {
+    for (const char *at = path; (at = strstr(at, "..")); at += 2)
+        if ((at == path || at[-1] == '/') && (at[2] == '/' || !at[2]))
+            return true;
+    return false;
 }
 
 static int make_cgroup(const char *path, struct err *e) {
@@ -144,6 +179,8 @@ static int make_cgroup(const char *path, struct err *e) {
 
     if (!unified)
         return err_errno(e, -ENOMEM, "could not create cgroup %s", path);
+    if (leads_up(path))
+        return err_set(e, -EINVAL, "could not create cgroup %s: it is not below %s", path, root);
     if (stat("/sys/fs/cgroup/cgroup.controllers", &st) == 0)
         return mkdir_p(unified, 0755, e);
     int r = list_dir(root, &controllers, e);
@@ -158,25 +195,53 @@ static int make_cgroup(const char *path, struct err *e) {
     return r;
 }
 
-int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e) {
-    int r = 0;
+static int make_dir(const char *bundle, const char *path, struct err *e) {
+    AUTO_FREE char *dir = NULL;
 
-    for (size_t i = 0; i < rt->cgroups.len && !r; i++)
-        r = make_cgroup(rt->cgroups.v[i], e);
-    for (size_t i = 0; i < rt->mounts_len && !r; i++)
-        r = mount_one(&rt->mounts[i], bundle, e);
-    for (size_t i = 0; i < rt->mkdir.len && !r; i++) {
-        AUTO_FREE char *dir = in_bundle(bundle, rt->mkdir.v[i]);
-        r = dir ? mkdir_p(dir, 0755, e) : err_errno(e, -ENOMEM, "could not create %s", rt->mkdir.v[i]);
+    return inside_path(bundle, path, true, &dir, e);
+}
+
+int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e) {
+    for (size_t i = 0; i < rt->cgroups.len; i++) {
+        int r = make_cgroup(rt->cgroups.v[i], e);
+        if (r < 0)
+            return err_wrap(e, r, "$.cgroups[%zu]", i);
     }
-    return r;
+    for (size_t i = 0; i < rt->mounts_len; i++) {
+        int r = mount_one(&rt->mounts[i], bundle, e);
+        if (r < 0)
+            return err_wrap(e, r, "$.mounts[%zu]", i);
+    }
+    for (size_t i = 0; i < rt->mkdir.len; i++) {
+        int r = make_dir(bundle, rt->mkdir.v[i], e);
+        if (r < 0)
+            return err_wrap(e, r, "$.mkdir[%zu]", i);
+    }
+    return 0;
+}
+
+bool runtime_may_block(const struct runtime *rt) {
+    static const char *const quick[] = {"", "bind", "none", "tmpfs", "overlay", "proc", "sysfs", "devpts", "mqueue"};
+
+    for (size_t i = 0; i < rt->mounts_len; i++) {
+        bool is_quick = false;
+        for (size_t k = 0; k < ARRAY_SIZE(quick); k++)
+            is_quick |= !strcmp(quick[k], rt->mounts[i].type);
+        if (!is_quick)
+            return true;
+    }
+    return false;
+}
+
+bool runtime_is_namespace(const char *path) {
+    struct statfs fs;
+
+    return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
 }
 
 /* A path that is something else stays what it is. */
 static void unbind_ns(const char *path) {
-    struct statfs fs;
-
-    if (statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC)
+    if (runtime_is_namespace(path))
         (void)umount2(path, MNT_DETACH);
 }
 
@@ -192,7 +257,8 @@ static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
     if (r < 0)
         return r;
     unbind_ns(path); /* of the life before; a bound namespace cannot be opened for writing */
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    /* Nobody must have to wait here for who reads a FIFO in its place. */
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
     if (fd < 0)
         return err_errno(e, -errno, "could not create %s", path);
     (void)snprintf(from, sizeof(from), "/proc/%d/ns/%s", pid, ns);
@@ -202,12 +268,13 @@ static int bind_ns(int pid, const char *ns, const char *path, struct err *e) {
 }
 
 int runtime_bind_namespaces(const struct runtime *rt, int pid, struct err *e) {
-    int r = 0;
-
-    for (int i = 0; i < NS_COUNT && !r; i++)
-        if (rt->bind_ns[i] && *rt->bind_ns[i])
-            r = bind_ns(pid, ns_names[i], rt->bind_ns[i], e);
-    return r;
+    for (int i = 0; i < NS_COUNT; i++)
+        if (rt->bind_ns[i] && *rt->bind_ns[i]) {
+            int r = bind_ns(pid, ns_names[i], rt->bind_ns[i], e);
+            if (r < 0)
+                return err_wrap(e, r, "$.bindNS.%s", ns_names[i]);
+        }
+    return 0;
 }
 
 void runtime_unbind_namespaces(const struct runtime *rt) {
@@ -232,10 +299,24 @@ static bool adds_a_mount(const struct runtime_mount *m) {
     return !(flags & MS_REMOUNT) && (*m->type || flags & MS_BIND);
 }
 
-void runtime_unmount(const struct runtime *rt, const char *bundle) {
+static void unmount(const struct runtime *rt, const char *bundle, bool only_below) {
+    size_t len = strlen(bundle);
+
     for (size_t i = rt->mounts_len; i-- > 0;) {
-        AUTO_FREE char *where = in_bundle(bundle, rt->mounts[i].destination);
-        if (where && adds_a_mount(&rt->mounts[i]))
+        const char *to = rt->mounts[i].destination;
+        bool below = *to != '/' || (!strncmp(to, bundle, len) && to[len] == '/');
+        AUTO_FREE char *where = NULL;
+        if ((only_below && !below) || !adds_a_mount(&rt->mounts[i]))
+            continue;
+        if (inside_path(bundle, to, false, &where, NULL) == 0)
             (void)umount2(where, MNT_DETACH);
     }
+}
+
+void runtime_unmount(const struct runtime *rt, const char *bundle) {
+    unmount(rt, bundle, false);
+}
+
+void runtime_unmount_bundle(const struct runtime *rt, const char *bundle) {
+    unmount(rt, bundle, true);
 }

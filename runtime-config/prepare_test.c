@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mounts are made in a mount namespace of the test's own; where the machine allows none, those tests are skipped. */
 #include <errno.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include <linux/magic.h>
@@ -16,6 +16,8 @@
 #include <cmocka.h>
 
 #include "lib/fdutil.h"
+#include "lib/json.h"
+#include "runtime-config/namespace_test.h"
 #include "runtime-config/runtime.h"
 
 static char top[] = "/tmp/prepare_test.XXXXXX"; /* the bundle, and the place for everything else */
@@ -130,6 +132,45 @@ static void mounts_are_made_and_undone(void **state) {
     runtime_free(&rt);
 }
 
+/* A bind has what is asked for and what its source has. */
+static void a_bind_keeps_the_flags_of_its_source(void **state) {
+    const unsigned long all = ST_RDONLY | ST_NOSUID | ST_NODEV | ST_NOEXEC;
+    struct statvfs fs;
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    load("{\"mounts\":[{\"destination\":\"TOP/tmp\",\"type\":\"tmpfs\",\"options\":[\"nosuid\",\"nodev\"]},"
+         "{\"destination\":\"TOP/ro\",\"type\":\"bind\",\"source\":\"TOP/tmp\",\"options\":[\"bind\",\"ro\"]},"
+         "{\"destination\":\"TOP/noexec\",\"type\":\"bind\",\"source\":\"TOP/tmp\","
+         "\"options\":[\"bind\",\"noexec\"]}]}",
+         &rt);
+    if (runtime_prepare(&rt, top, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_int_equal(statvfs(at("ro"), &fs), 0);
+    assert_int_equal(fs.f_flag & all, ST_RDONLY | ST_NOSUID | ST_NODEV);
+    assert_int_equal(statvfs(at("noexec"), &fs), 0);
+    assert_int_equal(fs.f_flag & all, ST_NOEXEC | ST_NOSUID | ST_NODEV);
+    runtime_unmount(&rt, top);
+    runtime_free(&rt);
+}
+
+static void a_cgroup_is_below_the_others(void **state) {
+    static const char *const bad[] = {"..", "../x", "a/../../b", "a/.."};
+    struct runtime rt;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        char doc[64];
+        struct err e = {0};
+        (void)snprintf(doc, sizeof(doc), "{\"cgroups\":[\"%s\"]}", bad[i]);
+        load(doc, &rt);
+        assert_int_equal(runtime_prepare(&rt, top, &e), -EINVAL);
+        assert_non_null(strstr(e.msg, "$.cgroups[0]: could not create cgroup "));
+        runtime_free(&rt);
+    }
+}
+
 /* As `keelson build` writes a read-only root: a crash loop must not pile mounts up. */
 static void a_root_is_mounted_once_however_often_it_starts(void **state) {
     struct runtime rt;
@@ -148,6 +189,31 @@ static void a_root_is_mounted_once_however_often_it_starts(void **state) {
         runtime_unmount(&rt, top);
     }
     assert_int_equal(mounts_on(at("root")), 0);
+    runtime_free(&rt);
+}
+
+/* An image's link must not have the appliance's own directories mounted on, nor unmounted. */
+static void an_image_cannot_lead_a_mount_elsewhere(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    assert_int_equal(mkdir_p(at("victim"), 0755, NULL), 0);
+    assert_int_equal(mkdir_p(at("rootfs/victim"), 0755, NULL), 0);
+    assert_int_equal(mount("tmpfs", at("victim"), "tmpfs", 0, NULL), 0);
+    assert_int_equal(symlink("../victim", at("rootfs/link")), 0);
+    load("{\"mounts\":[{\"destination\":\"link\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"}],\"mkdir\":[\"link/in\"]}",
+         &rt);
+    if (runtime_prepare(&rt, top, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_int_equal(mounts_on(at("victim")), 1);
+    assert_int_equal(mounts_on(at("rootfs/victim")), 1);
+    assert_true(is_dir(at("rootfs/victim/in")));
+    runtime_unmount_bundle(&rt, top);
+    assert_int_equal(mounts_on(at("victim")), 1);
+    assert_int_equal(mounts_on(at("rootfs/victim")), 0);
+    assert_int_equal(umount2(at("victim"), MNT_DETACH), 0);
     runtime_free(&rt);
 }
 
@@ -199,7 +265,7 @@ static void interfaces_come_before_namespaces(void **state) {
     load("{\"interfaces\":[{\"name\":\"none0\"}],\"bindNS\":{\"net\":\"TOP/early\"}}", &rt);
     assert_true(runtime_wants_process(&rt));
     assert_int_equal(runtime_prepare_process(&rt, getpid(), NULL, &e), -ENODEV);
-    assert_string_equal(e.msg, "could not move interface none0: there is none of this name");
+    assert_string_equal(e.msg, "$.interfaces[0]: could not move interface none0: there is none of this name");
     assert_true(access(at("early"), F_OK) < 0);
     runtime_free(&rt);
     load("{\"interfaces\":[],\"bindNS\":{\"net\":\"TOP/ns/net\"}}", &rt);
@@ -244,29 +310,22 @@ static void a_process_that_is_gone_has_no_namespaces(void **state) {
     runtime_free(&rt);
 }
 
-static bool map_ids(uid_t uid, gid_t gid) {
-    char users[32], groups[32];
-
-    (void)snprintf(users, sizeof(users), "0 %u 1", uid);
-    (void)snprintf(groups, sizeof(groups), "0 %u 1", gid);
-    return write_sysfile("/proc/self/setgroups", "deny", NULL) == 0 &&
-           write_sysfile("/proc/self/uid_map", users, NULL) == 0 &&
-           write_sysfile("/proc/self/gid_map", groups, NULL) == 0;
-}
-
-/* As root of a new user namespace, or as root. */
-static bool enter_namespace(void) {
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    bool user = unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) == 0;
-
-    return (user ? map_ids(uid, gid) : unshare(CLONE_NEWNS | CLONE_NEWNET) == 0) &&
-           mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0;
+static void a_fifo_in_place_of_a_namespace_holds_up_nobody(void **state) {
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(mkfifo(at("fifo"), 0600), 0);
+    load("{\"bindNS\":{\"uts\":\"TOP/fifo\"}}", &rt);
+    (void)alarm(10);
+    assert_int_equal(runtime_bind_namespaces(&rt, getpid(), &e), -ENXIO);
+    (void)alarm(0);
+    assert_non_null(strstr(e.msg, "$.bindNS.uts: could not create "));
+    runtime_free(&rt);
 }
 
 static int setup(void **state) {
     (void)state;
-    can_mount = enter_namespace();
+    can_mount = test_enter_namespace();
     if (!can_mount)
         print_message("no mount namespace to be had: tests of mounts are skipped\n");
     return mkdtemp(top) ? 0 : -1;
@@ -275,8 +334,10 @@ static int setup(void **state) {
 static int remove_tree(const char *path) {
     AUTO_NAMES struct names names = {0};
 
+    if (unlink(path) == 0) /* a link to a directory, too */
+        return 0;
     if (list_dir(path, &names, NULL) < 0)
-        return unlink(path);
+        return -1;
     for (size_t i = 0; i < names.len; i++) {
         AUTO_FREE char *below = path_join(path, names.v[i]);
         if (!below || remove_tree(below) < 0)
@@ -290,18 +351,97 @@ static int teardown(void **state) {
     return remove_tree(top);
 }
 
+static void check_failure(const char *text, const char *says) {
+    struct runtime rt;
+    struct err e = {0};
+
+    load(text, &rt);
+    assert_true(runtime_prepare(&rt, top, &e) < 0);
+    if (!strstr(e.msg, says))
+        fail_msg("\"%s\" is not in \"%s\"", says, e.msg);
+    runtime_free(&rt);
+}
+
+static void a_failure_names_its_place(void **state) {
+    (void)state;
+    assert_int_equal(write_file_atomic(at("file"), "", 0, 0644, false, NULL), 0);
+    check_failure("{\"mkdir\":[\"TOP/good\",\"TOP/file/x\"]}", "$.mkdir[1]: could not create ");
+    if (!can_mount)
+        skip();
+    check_failure("{\"mounts\":[{\"destination\":\"TOP/m\",\"source\":\"/no/such\",\"options\":[\"bind\"]}]}",
+                  "$.mounts[0]: could not mount /no/such on ");
+}
+
+static void what_waits_for_something_is_known(void **state) {
+    static const struct {
+        const char *type;
+        bool blocks;
+    } cases[] = {{"tmpfs", false}, {"bind", false}, {"", false}, {"overlay", false}, {"ext4", true}, {"nfs4", true}};
+    struct runtime rt;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[160];
+        (void)snprintf(
+            text, sizeof(text),
+            "{\"mounts\":[{\"destination\":\"/a\",\"type\":\"proc\"},{\"destination\":\"/b\",\"type\":\"%s\"}]}",
+            cases[i].type);
+        load(text, &rt);
+        assert_int_equal(runtime_may_block(&rt), cases[i].blocks);
+        runtime_free(&rt);
+    }
+    load("{}", &rt);
+    assert_false(runtime_may_block(&rt));
+    runtime_free(&rt);
+}
+
+static void what_is_left_is_listed(void **state) {
+    AUTO_JSON json_t *list = json_array(), *none = json_array();
+    struct runtime rt;
+    (void)state;
+    if (!can_mount)
+        skip();
+    load("{\"mounts\":[{\"destination\":\"TOP/left a\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},"
+         "{\"destination\":\"TOP/left a\",\"options\":[\"remount\",\"private\"]},"
+         "{\"destination\":\"TOP/not-there\",\"type\":\"nosuchfs\"}],"
+         "\"bindNS\":{\"uts\":\"TOP/ns/uts\",\"net\":\"TOP/ns/unbound\"},"
+         "\"interfaces\":[{\"name\":\"eth0\",\"peer\":\"lo\"}]}",
+         &rt);
+    assert_true(runtime_prepare(&rt, top, NULL) < 0);
+    assert_true(runtime_bind_namespaces(&rt, getpid(), NULL) == 0);
+    assert_int_equal(umount2(at("ns/unbound"), MNT_DETACH), 0);
+    /* An index that is there, and one that has gone. */
+    assert_int_equal(write_file_atomic(at("links"), "1\n99999\n", 8, 0644, false, NULL), 0);
+    assert_int_equal(runtime_left(&rt, top, at("links"), list), 0);
+    assert_int_equal(runtime_left(&rt, top, at("nosuch"), none), 0);
+    assert_int_equal(json_array_size(none), 2); /* lo is not its own */
+    AUTO_FREE char *text = json_dumps(list, 0);
+    AUTO_FREE char *expected = NULL;
+    assert_true(asprintf(&expected, "[\"mount %s/left a\", \"interface lo\", \"namespace %s/ns/uts\"]", top, top) > 0);
+    assert_string_equal(text, expected);
+    runtime_unmount(&rt, top);
+    runtime_unbind_namespaces(&rt);
+    runtime_free(&rt);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_names_its_place),
+        cmocka_unit_test(what_waits_for_something_is_known),
+        cmocka_unit_test(what_is_left_is_listed),
         cmocka_unit_test(directories_are_made_below_the_root_or_where_they_say),
         cmocka_unit_test(the_first_failure_ends_it),
         cmocka_unit_test(options_that_are_too_long_are_refused),
         cmocka_unit_test(mounts_are_made_and_undone),
+        cmocka_unit_test(a_bind_keeps_the_flags_of_its_source),
+        cmocka_unit_test(a_cgroup_is_below_the_others),
         cmocka_unit_test(a_root_is_mounted_once_however_often_it_starts),
+        cmocka_unit_test(an_image_cannot_lead_a_mount_elsewhere),
         cmocka_unit_test(an_overlays_directories_are_made),
         cmocka_unit_test(a_namespace_is_bound_once_however_often_it_starts),
         cmocka_unit_test(interfaces_come_before_namespaces),
         cmocka_unit_test(only_namespaces_are_unbound),
         cmocka_unit_test(a_process_that_is_gone_has_no_namespaces),
+        cmocka_unit_test(a_fifo_in_place_of_a_namespace_holds_up_nobody),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -5,40 +5,21 @@
 #include <string.h>
 
 #include "lib/json.h"
-#include "lib/log.h"
+#include "runtime-config/unknown.h"
 
-const char *const ns_names[NS_COUNT] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
+const char *const ns_names[NS_COUNT + 1] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts", NULL};
 
-static const char *const known_keys[] = {"cgroups", "mounts",    "mkdir",    "interfaces",
-                                         "bindNS",  "namespace", "deadline", "onfail"};
+static const char *const known_keys[] = {"cgroups", "mounts",  "mkdir", "interfaces", "bindNS", "namespace", "deadline",
+                                         "onfail",  "restart", "after", "ready",      "health", "stop",      NULL};
+static const char *const known_mount_keys[] = {"destination", "type", "source", "options", NULL};
 
-static int strings_load(const json_t *obj, const char *where, const char *key, struct strings *out, struct err *e) {
-    json_t *list = NULL;
-    int r = json_get_array(obj, where, key, false, &list, e);
-    size_t len = json_array_size(list);
-
-    if (r < 0 || len == 0)
-        return r;
-    if (len > RUNTIME_LIST_MAX)
-        return err_set(e, -E2BIG, "%s.%s has more than %d entries", where, key, RUNTIME_LIST_MAX);
-    out->v = calloc(len, sizeof(*out->v));
-    if (!out->v)
-        return err_errno(e, -ENOMEM, "could not read %s.%s", where, key);
-    for (size_t i = 0; i < len; i++) {
-        out->v[i] = json_string_value(json_array_get(list, i));
-        if (!out->v[i])
-            return err_set(e, -EINVAL, "%s.%s[%zu] is not a string", where, key, i);
-    }
-    out->len = len;
-    return 0;
-}
-
-static int mount_load(const json_t *obj, size_t i, struct runtime_mount *m, struct err *e) {
+static int mount_load(const json_t *obj, const char *path, size_t i, struct runtime_mount *m, struct err *e) {
     char where[64];
 
     (void)snprintf(where, sizeof(where), "$.mounts[%zu]", i);
     if (!json_is_object(obj))
         return err_set(e, -EINVAL, "%s is not an object", where);
+    unknown_keys_warn(path, where, obj, known_mount_keys);
     *m = (struct runtime_mount){"", "", "", {0}};
     int r = json_get_string(obj, where, "destination", true, &m->destination, e);
     if (!r)
@@ -48,7 +29,7 @@ static int mount_load(const json_t *obj, size_t i, struct runtime_mount *m, stru
     return r < 0 ? r : strings_load(obj, where, "options", &m->options, e);
 }
 
-static int mounts_load(const json_t *doc, struct runtime *rt, struct err *e) {
+static int mounts_load(const json_t *doc, const char *path, struct runtime *rt, struct err *e) {
     json_t *list = NULL;
     int r = json_get_array(doc, "$", "mounts", false, &list, e);
     size_t len = json_array_size(list);
@@ -61,16 +42,18 @@ static int mounts_load(const json_t *doc, struct runtime *rt, struct err *e) {
     if (!rt->mounts)
         return err_errno(e, -ENOMEM, "could not read $.mounts");
     for (size_t i = 0; i < len && !r; i++) {
-        r = mount_load(json_array_get(list, i), i, &rt->mounts[i], e);
+        r = mount_load(json_array_get(list, i), path, i, &rt->mounts[i], e);
         rt->mounts_len = i + 1;
     }
     return r;
 }
 
-static int bind_ns_load(const json_t *doc, struct runtime *rt, struct err *e) {
+static int bind_ns_load(const json_t *doc, const char *path, struct runtime *rt, struct err *e) {
     json_t *obj = NULL;
     int r = json_get_object(doc, "$", "bindNS", false, &obj, e);
 
+    if (!r && obj)
+        unknown_keys_warn(path, "$.bindNS", obj, ns_names);
     for (int i = 0; i < NS_COUNT && !r && obj; i++) {
         r = json_get_string(obj, "$.bindNS", ns_names[i], false, &rt->bind_ns[i], e);
         if (!r && *rt->bind_ns[i] && *rt->bind_ns[i] != '/')
@@ -79,60 +62,48 @@ static int bind_ns_load(const json_t *doc, struct runtime *rt, struct err *e) {
     return r;
 }
 
-static int words_load(const json_t *doc, struct runtime *rt, struct err *e) {
-    const char *deadline = "", *onfail = "";
+static int words_load(const json_t *doc, const char *path, struct runtime *rt, struct err *e) {
+    const char *deadline = "";
     int r = json_get_string(doc, "$", "deadline", false, &deadline, e);
 
-    if (!r)
-        r = json_get_string(doc, "$", "onfail", false, &onfail, e);
-    if (r < 0)
-        return r;
-    if (*deadline && duration_parse(deadline, &rt->deadline_ms) < 0)
-        return err_set(e, -EINVAL, "$.deadline is not a time such as \"90s\" or \"5m\": \"%.50s\"", deadline);
-    if (*onfail && onfail_parse(onfail, &rt->onfail) < 0)
-        return err_set(e, -EINVAL, "$.onfail is not continue, reboot, poweroff or halt: \"%.50s\"", onfail);
-    return 0;
-}
-
-static void warn_unknown(const char *path, const json_t *doc) {
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)doc, key, value) {
-        bool known = false;
-        for (size_t i = 0; i < ARRAY_SIZE(known_keys); i++)
-            known |= !strcmp(key, known_keys[i]);
-        if (!known)
-            log_warning("%s: unknown key \"%s\" is ignored", path, key);
-    }
+    if (!r && *deadline && duration_parse(deadline, &rt->deadline_ms) < 0)
+        r = err_set(e, -EINVAL, "$.deadline is not a time such as \"90s\" or \"5m\": \"%.50s\"", deadline);
+    return r < 0 ? r : policy_load(doc, path, &rt->policy, e);
 }
 
 static int runtime_read(const char *path, const json_t *doc, struct runtime *rt, struct err *e) {
     if (!json_is_object(doc))
         return err_set(e, -EINVAL, "it is not an object");
-    warn_unknown(path, doc);
+    unknown_keys_warn(path, "$", doc, known_keys);
     int r = strings_load(doc, "$", "cgroups", &rt->cgroups, e);
     if (!r)
-        r = mounts_load(doc, rt, e);
+        r = mounts_load(doc, path, rt, e);
     if (!r)
         r = strings_load(doc, "$", "mkdir", &rt->mkdir, e);
     if (!r)
         r = interfaces_load(doc, path, &rt->interfaces, e);
     if (!r)
-        r = bind_ns_load(doc, rt, e);
+        r = bind_ns_load(doc, path, rt, e);
     if (!r)
         r = json_get_string(doc, "$", "namespace", false, &rt->ns, e);
+    if (!r && strlen(rt->ns) > RUNTIME_NS_MAX)
+        r = err_set(e, -EINVAL, "$.namespace is longer than %d bytes", RUNTIME_NS_MAX);
     if (!r)
-        r = words_load(doc, rt, e);
+        r = words_load(doc, path, rt, e);
     return r;
+}
+
+void runtime_init(struct runtime *rt) {
+    *rt = (struct runtime){.ns = ""};
+    policy_init(&rt->policy);
+    for (int i = 0; i < NS_COUNT; i++)
+        rt->bind_ns[i] = "";
 }
 
 int runtime_load(const char *path, struct runtime *rt, struct err *e) {
     AUTO_JSON json_t *doc = NULL;
 
-    *rt = (struct runtime){.ns = ""};
-    for (int i = 0; i < NS_COUNT; i++)
-        rt->bind_ns[i] = "";
+    runtime_init(rt);
     int r = json_load_path(path, RUNTIME_JSON_MAX, &doc, e);
     if (r == -ENOENT)
         return 0;
@@ -154,8 +125,18 @@ void runtime_free(struct runtime *rt) {
     interfaces_free(&rt->interfaces);
     free(rt->cgroups.v);
     free(rt->mkdir.v);
+    policy_free(&rt->policy);
     json_decref(rt->doc);
-    *rt = (struct runtime){.ns = ""};
+    runtime_init(rt);
+}
+
+void runtime_namespace(const char *path, char *out, size_t len) {
+    AUTO_JSON json_t *doc = NULL;
+    const char *ns = NULL;
+
+    if (json_load_path(path, RUNTIME_JSON_MAX, &doc, NULL) == 0)
+        ns = json_string_value(json_object_get(doc, "namespace"));
+    (void)snprintf(out, len, "%s", ns && strlen(ns) < len ? ns : "");
 }
 
 bool runtime_binds_namespaces(const struct runtime *rt) {

@@ -2,10 +2,12 @@
 #include "runtime-config/words.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "lib/auto.h"
+#include "lib/fdutil.h"
 
 /* "ms" before "m": the longer name first. */
 static const struct {
@@ -64,4 +66,26 @@ int onfail_parse(const char *text, enum onfail *out) {
 
 const char *onfail_name(enum onfail o) {
     return onfail_names[o];
+}
+
+static const struct {
+    const char *name;
+    int sig;
+} signal_names[] = {{"HUP", SIGHUP},   {"INT", SIGINT},     {"QUIT", SIGQUIT}, {"KILL", SIGKILL}, {"USR1", SIGUSR1},
+                    {"USR2", SIGUSR2}, {"TERM", SIGTERM},   {"CONT", SIGCONT}, {"STOP", SIGSTOP}, {"ALRM", SIGALRM},
+                    {"PWR", SIGPWR},   {"WINCH", SIGWINCH}, {"ABRT", SIGABRT}};
+
+int signal_parse(const char *text, int *sig) {
+    const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+    uint64_t n;
+
+    for (size_t i = 0; i < ARRAY_SIZE(signal_names); i++)
+        if (!strcmp(signal_names[i].name, name)) {
+            *sig = signal_names[i].sig;
+            return 0;
+        }
+    if (strncmp(name, "RTMIN+", 6) != 0 || parse_u64(name + 6, 30, &n) < 0)
+        return -EINVAL;
+    *sig = 34 + (int)n; /* glibc's SIGRTMIN: what a container's programs are likely to have been linked with */
+    return 0;
 }

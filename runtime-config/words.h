@@ -17,4 +17,8 @@ enum onfail { ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF, ONFAIL_HALT };
 int onfail_parse(const char *text, enum onfail *out);
 const char *onfail_name(enum onfail o);
 
+/* "SIGTERM" or "TERM": the signals that a program may be sent to end or wake it, and the real-time ones
+ * ("SIGRTMIN+3", as systemd in a container wants it); -EINVAL. */
+int signal_parse(const char *text, int *sig);
+
 #endif

@@ -5,17 +5,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/timeline.h"
 #include "memlogd/wire.h"
+#include "svcd/cgroup.h"
 #include "svcd/ctrd.h"
+#include "svcd/deaf.h"
+#include "svcd/leftover.h"
+#include "svcd/logbound.h"
 #include "svcd/logsink.h"
+#include "svcd/probe.h"
 #include "svcd/spec.h"
+#include "svcd/worker.h"
 
-/* A file for each service of which interfaces are in the root: svcd may die, they need not be in the way for that. */
-#define LINKS_DIR "/run/keelson/links"
+#define EXIT_OVERDUE_MS 5000 /* a process is gone, and containerd does not say so */
 
 /* A call under way: whose it is, and of which life. */
 struct ticket {
@@ -47,7 +54,7 @@ static void stamp(const struct service *s, const char *stage, uint64_t start_ns,
     (void)snprintf(parent, sizeof(parent), "services/%s", s->name);
     (void)snprintf(name, sizeof(name), "%s %s", s->name, stage);
     const struct timeline_stage t = {
-        *stage ? name : parent, *stage ? parent : STAGE_SYSTEM_INIT, start_ns, clock_ns(), ok, detail};
+        *stage ? name : parent, *stage ? parent : STAGE_SYSTEM_INIT, start_ns, clock_ns(), ok, detail, NULL};
     (void)timeline_append(TIMELINE_PATH, &t); /* a full /run must not stop a service */
 }
 
@@ -74,6 +81,8 @@ static const char *verb(enum life l) {
         return "create its container";
     case LIFE_CREATE_TASK:
         return "create its task";
+    case LIFE_ATTACH:
+        return "prepare its process";
     case LIFE_START:
         return "start its task";
     default:
@@ -83,29 +92,20 @@ static const char *verb(enum life l) {
 
 /* --- answers --- */
 
-static int prepare_process(struct service *s, struct err *e) {
-    AUTO_FREE char *notes = path_join(LINKS_DIR, s->name);
-
-    if (!notes)
-        return err_errno(e, -ENOMEM, "could not note its interfaces");
-    if (s->runtime.interfaces.len > 0 && mkdir_p(LINKS_DIR, 0755, e) < 0)
-        return e->code;
-    return runtime_prepare_process(&s->runtime, (int)s->pid, notes, e);
+static void doubt(struct service *s, const char *why) {
+    log_warning("service %s: %s", s->name, why);
+    if (s->doubt)
+        s->doubt(s, s->data);
 }
 
 static void task_created(struct service *s, const struct grpc_result *r) {
-    struct err e = {0};
-
     if (ctrd_created_pid(r, &s->pid) < 0) {
         service_fail(s, "create its task", "containerd's answer could not be read");
         return;
     }
     if (first_start(s))
         stamp(s, "created", s->entered_ns, true, "");
-    if (prepare_process(s, &e) < 0)
-        service_fail(s, "prepare its process", e.msg);
-    else
-        service_event(s, LIFE_EV_OK);
+    service_event(s, LIFE_EV_OK);
 }
 
 static void task_started(struct service *s) {
@@ -117,6 +117,11 @@ static void task_started(struct service *s) {
     service_event(s, LIFE_EV_OK);
 }
 
+static bool killed_for_memory(const struct service *s, uint32_t status) {
+    return status == 128 + SIGKILL && s->cgroup && cgroup_oom_kills(CGROUP_ROOT, s->cgroup) > s->oom_kills;
+}
+
+/* One that ended while nobody looked has a status all the same. */
 static void task_looked_at(struct service *s, const struct grpc_result *r) {
     struct ctrd_process p;
 
@@ -124,8 +129,17 @@ static void task_looked_at(struct service *s, const struct grpc_result *r) {
         service_fail(s, "look for its task", "containerd's answer could not be read");
         return;
     }
+    if (s->pid != p.pid)
+        s->started_ms = 0; /* another life of it, that somebody else has begun */
     s->pid = p.pid;
-    service_event(s, p.status == CTRD_RUNNING || p.status == CTRD_PAUSED ? LIFE_EV_OK : LIFE_EV_EXIT);
+    if (p.status == CTRD_RUNNING || p.status == CTRD_PAUSED || p.status == CTRD_PAUSING)
+        service_event(s, LIFE_EV_OK);
+    else if (p.status == CTRD_STOPPED)
+        service_exited(s, p.exit_status, killed_for_memory(s, p.exit_status));
+    else if (p.status == CTRD_CREATED)
+        service_event(s, LIFE_EV_EXIT); /* it was never started */
+    else /* containerd has two seconds for its shim, and then says this: it may well run */
+        service_fail(s, "look for its task", "containerd does not know its state");
 }
 
 static void answer_ok(struct service *s, const struct grpc_result *r) {
@@ -139,6 +153,22 @@ static void answer_ok(struct service *s, const struct grpc_result *r) {
         service_event(s, LIFE_EV_OK);
 }
 
+static void not_found(struct service *s) {
+    if (s->life == LIFE_CLEAN_TASK && s->record.ended && s->exit_known)
+        log_warning("service %s: its task is gone already: its shim was killed, or somebody else has deleted it",
+                    s->name);
+    service_not_found(s);
+}
+
+/*
+ * Where a shim was killed, containerd knows no state of the task any more, but is still cleaning up, in its name. This
+ * is what it says to a deletion when it has done that.
+ */
+static bool is_cleaned_up(const struct service *s, const struct grpc_result *r) {
+    return s->life == LIFE_CLEAN_TASK && r->status > 0 &&
+           (strstr(r->error, "ttrpc: closed") || strstr(r->error, "task does not exist"));
+}
+
 static void on_answer(void *data, const struct grpc_result *r) {
     struct service *s;
 
@@ -148,12 +178,15 @@ static void on_answer(void *data, const struct grpc_result *r) {
         answer_ok(s, r);
     else if (r->status == -ECONNRESET)
         service_event(s, LIFE_EV_LOST);
-    else if (r->status == GRPC_NOT_FOUND && s->life != LIFE_CREATE_TASK && s->life != LIFE_START)
-        service_event(s, LIFE_EV_NOT_FOUND);
+    else if (is_cleaned_up(s, r) ||
+             (r->status == GRPC_NOT_FOUND && s->life != LIFE_CREATE_TASK && s->life != LIFE_START))
+        not_found(s);
     else if (s->life == LIFE_CLEAN_KILL)
         service_event(s, LIFE_EV_ERROR);
     else if (s->life != LIFE_STOPPING && s->life != LIFE_KILLING)
         service_fail(s, verb(s->life), r->error);
+    if (r->status == -ETIMEDOUT)
+        doubt(s, "containerd has not answered in time");
 }
 
 static void on_exit_seen(void *data, const struct grpc_result *r) {
@@ -163,7 +196,7 @@ static void on_exit_seen(void *data, const struct grpc_result *r) {
     if (!ticket_take(data, true, &s))
         return;
     if (r->status == GRPC_OK && ctrd_waited_status(r, &status) == 0)
-        service_exited(s, status);
+        service_exited(s, status, killed_for_memory(s, status));
     else if (r->status == -ECONNRESET)
         service_event(s, LIFE_EV_LOST);
     else if (s->life == LIFE_RUNNING)
@@ -171,6 +204,15 @@ static void on_exit_seen(void *data, const struct grpc_result *r) {
 }
 
 /* --- what the states do --- */
+
+static const char *const log_suffixes[] = {"", ".out"};
+
+/* NULL: no memory for it. */
+static char *log_path(const char *dir, const struct service *s, const char *suffix) {
+    char *path;
+
+    return asprintf(&path, "%s/%s%s.log", dir, s->name, suffix) < 0 ? NULL : path;
+}
 
 /* To memlogd through a FIFO, which containerd's shim opens. False: there is none, or it does not take it. */
 static bool log_to_memlogd(const struct service *s, const char *suffix, char **path) {
@@ -183,10 +225,9 @@ static bool log_to_memlogd(const struct service *s, const char *suffix, char **p
         source = NULL;
         return false;
     }
-    if (asprintf(path, "%s/%s%s.log", SERVICE_FIFO_DIR, s->name, suffix) < 0) {
-        *path = NULL;
+    *path = log_path(SERVICE_FIFO_DIR, s, suffix);
+    if (!*path)
         return false;
-    }
     if (logsink_fifo(WIRE_LOG_SOCKET, *path, source, &e) == 0)
         return true;
     log_error("%s; its lines go to %s", e.msg, SERVICE_LOG_DIR);
@@ -195,59 +236,166 @@ static bool log_to_memlogd(const struct service *s, const char *suffix, char **p
     return false;
 }
 
-static int log_to_file(const struct service *s, const char *suffix, char **path, struct err *e) {
-    if (asprintf(path, "%s/%s%s.log", SERVICE_LOG_DIR, s->name, suffix) < 0) {
-        *path = NULL;
-        return err_errno(e, -ENOMEM, "could not name its logs");
+/* A service that crashes again and again must not fill /var. */
+static int open_bounded(const char *path, struct err *e) {
+    AUTO_CLOSE int fd = open_log_file(path, e);
+    AUTO_FREE char *old = NULL;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= SERVICE_LOG_MAX)
+        return fd < 0 ? fd : 0;
+    if (asprintf(&old, "%s.0", path) < 0) {
+        old = NULL;
+        return 0;
     }
-    AUTO_CLOSE int fd = open_log_file(*path, e);
-    return fd < 0 ? fd : 0;
+    if (rename(path, old) < 0) { /* whatever is there: that must not keep the service down */
+        log_warning("service log %s is full, and cannot be renamed to %s: %s", path, old, strerror(errno));
+        return 0;
+    }
+    AUTO_CLOSE int next = open_log_file(path, e);
+    return next < 0 ? next : 0;
+}
+
+static int log_to_file(const struct service *s, const char *suffix, char **path, struct err *e) {
+    AUTO_FREE char *fifo = log_path(SERVICE_FIFO_DIR, s, suffix);
+
+    if (fifo)
+        (void)unlink(fifo); /* of a life with memlogd: acts_logs_to_files() */
+    *path = log_path(SERVICE_LOG_DIR, s, suffix);
+    if (!*path)
+        return err_errno(e, -ENOMEM, "could not name its logs");
+    return open_bounded(*path, e);
+}
+
+/* Also of a life that an earlier svcd has begun: this one has not chosen where its output goes. */
+static bool logs_to_file(const struct service *s, const char *suffix) {
+    AUTO_FREE char *fifo = log_path(SERVICE_FIFO_DIR, s, suffix);
+
+    return fifo && access(fifo, F_OK) < 0;
+}
+
+bool acts_logs_to_files(const struct service *s) {
+    return logs_to_file(s, log_suffixes[0]) || logs_to_file(s, log_suffixes[1]);
+}
+
+void acts_bound_logs(const struct service *s) {
+    for (size_t i = 0; i < ARRAY_SIZE(log_suffixes); i++) {
+        AUTO_FREE char *path = log_path(SERVICE_LOG_DIR, s, log_suffixes[i]);
+        uint64_t kept, lost;
+        struct err e = {0};
+        if (!path || !logs_to_file(s, log_suffixes[i]))
+            continue;
+        int r = logbound_cut(path, SERVICE_LOG_MAX, &kept, &lost, &e);
+        if (r < 0 || *e.msg)
+            log_warning("service %s: %s", s->name, e.msg);
+        if (r > 0 && lost > 0)
+            log_warning("service %s: it writes more than %s can hold: %llu bytes are lost, %llu are in %s.0; memlogd"
+                        " would bound them by lines",
+                        s->name, path, (unsigned long long)lost, (unsigned long long)kept, path);
+    }
 }
 
 static int prepare_logs(struct service *s, struct err *e) {
-    char **const paths[] = {&s->stderr_path, &s->stdout_path};
-    static const char *const suffix[] = {"", ".out"};
+    char **const paths[ARRAY_SIZE(log_suffixes)] = {&s->stderr_path, &s->stdout_path};
 
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
         free(*paths[i]);
         *paths[i] = NULL;
-        int r = log_to_memlogd(s, suffix[i], paths[i]) ? 0 : log_to_file(s, suffix[i], paths[i], e);
+        int r = log_to_memlogd(s, log_suffixes[i], paths[i]) ? 0 : log_to_file(s, log_suffixes[i], paths[i], e);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-/* A namespace that stayed bound keeps the interfaces of the life before, and so keeps them from the next one. */
-static void take_back_interfaces(const struct service *s, const char *notes) {
-    runtime_unbind_namespaces(&s->runtime);
-    interfaces_take_back(notes);
-}
-
-static int prepare(struct service *s, struct err *e) {
+static int load(struct service *s, struct err *e) {
     AUTO_FREE char *path = path_join(s->bundle, "runtime.json");
-    AUTO_FREE char *notes = path_join(LINKS_DIR, s->name);
 
-    if (!path || !notes)
+    struct stat st = {0};
+
+    if (!path)
         return err_errno(e, -ENOMEM, "could not read runtime.json");
-    runtime_unmount(&s->runtime, s->bundle); /* of the life before, if there was one */
+    (void)stat(path, &st); /* absent: it says nothing, and that once */
+    if (s->loaded && s->loaded_mtime.tv_sec == st.st_mtim.tv_sec && s->loaded_mtime.tv_nsec == st.st_mtim.tv_nsec)
+        return 0; /* what is odd in it was said when it was read */
     runtime_free(&s->runtime);
     int r = runtime_load(path, &s->runtime, e);
-    if (!r)
-        take_back_interfaces(s, notes);
-    if (!r)
-        r = runtime_prepare(&s->runtime, s->bundle, e);
-    return r < 0 ? r : prepare_logs(s, e);
+    s->loaded = r == 0;
+    s->loaded_mtime = st.st_mtim;
+    if (r < 0)
+        return r;
+    policy_free(&s->policy);
+    s->policy = s->runtime.policy; /* handed over */
+    policy_init(&s->runtime.policy);
+    return 0;
+}
+
+/* In a child if it may block: then the child's end is the answer. */
+static void do_job(struct service *s, enum worker_job job) {
+    struct err e = {0};
+    bool away = worker_needed(s, job);
+    const struct worker_place here = {s->bundle, s->name, service_namespace(s), (int)s->pid};
+    int r = away ? worker_start(s, job, &e) : worker_do(job, &s->runtime, &here, &e);
+
+    if (r < 0)
+        service_fail(s, job == WORKER_PREPARE ? "prepare its bundle" : "prepare its process", e.msg);
+    else if (!away)
+        service_event(s, LIFE_EV_OK);
 }
 
 static void enter_prepare(struct service *s) {
     struct err e = {0};
 
-    if (prepare(s, &e) < 0)
+    if (leftover_is_there(&leftover_default, service_namespace(s), s->name))
+        log_warning("service %s: an earlier task of it was left over and is removed", s->name);
+    int r = load(s, &e);
+    if (!r)
+        r = prepare_logs(s, &e);
+    if (r < 0)
         service_fail(s, "prepare its bundle", e.msg);
     else
-        service_event(s, LIFE_EV_OK);
+        do_job(s, WORKER_PREPARE);
 }
+
+/* --- its process --- */
+
+static void on_overdue(struct loop_source *src, void *data) {
+    struct service *s = data;
+
+    (void)src;
+    if (s->life == LIFE_RUNNING || s->life == LIFE_STOPPING || s->life == LIFE_KILLING)
+        doubt(s, "its process is gone, and containerd has not said so");
+}
+
+static void on_gone(struct loop_source *src, uint32_t events, void *data) {
+    struct service *s = data;
+
+    (void)events;
+    loop_remove(s->loop, src);
+    (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */
+}
+
+void acts_forget_process(struct service *s) {
+    loop_remove(s->loop, &s->gone);
+    loop_remove(s->loop, &s->overdue);
+    if (s->pidfd >= 0)
+        (void)close(s->pidfd);
+    s->pidfd = -1;
+    worker_stop(s);
+}
+
+/* containerd tells its end; the pidfd tells when containerd should have. */
+static void watch_process(struct service *s) {
+    acts_forget_process(s);
+    free(s->cgroup);
+    s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
+    s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
+    s->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)s->pid, 0U);
+    if (s->pidfd >= 0)
+        (void)loop_add_fd(s->loop, &s->gone, s->pidfd, EPOLLIN, on_gone, s);
+}
+
+/* --- calls --- */
 
 static int call_create(struct service *s, struct ticket *t) {
     AUTO_FREE char *spec = NULL;
@@ -259,11 +407,25 @@ static int call_create(struct service *s, struct ticket *t) {
         service_fail(s, "create its container", e.msg);
         return 0;
     }
-    return ctrd_container_create(*s->connection, s->name, spec, on_answer, t);
+    return ctrd_container_create(service_grpc(s), s->name, spec, on_answer, t);
+}
+
+/*
+ * A first process that does not handle its signal, such as a shell, never sees it: the others get it then, and end by
+ * themselves. If there are none there is nothing to wait for.
+ */
+static int call_stop(struct service *s, struct grpc *g, struct ticket *t) {
+    bool deaf = signal_is_dropped("/proc", (pid_t)s->pid, s->policy.stop_signal);
+
+    if (deaf && s->cgroup && cgroup_pids(CGROUP_ROOT, s->cgroup) == 1) {
+        log_notice("service %s: its only process does not handle signal %d: SIGKILL", s->name, s->policy.stop_signal);
+        return ctrd_task_kill(g, s->name, SIGKILL, true, on_answer, t);
+    }
+    return ctrd_task_kill(g, s->name, s->policy.stop_signal, deaf, on_answer, t);
 }
 
 static int make_call(struct service *s, enum life l, struct ticket *t) {
-    struct grpc *g = *s->connection;
+    struct grpc *g = service_grpc(s);
 
     switch (l) {
     case LIFE_ADOPT:
@@ -283,7 +445,7 @@ static int make_call(struct service *s, enum life l, struct ticket *t) {
     case LIFE_RUNNING:
         return ctrd_task_wait(g, s->name, on_exit_seen, t);
     case LIFE_STOPPING:
-        return ctrd_task_kill(g, s->name, SIGTERM, false, on_answer, t);
+        return call_stop(s, g, t);
     case LIFE_KILLING:
         return ctrd_task_kill(g, s->name, SIGKILL, true, on_answer, t);
     default:
@@ -297,7 +459,17 @@ static void enter(struct service *s, enum life l) {
         enter_prepare(s);
         return;
     }
-    if (l == LIFE_DOWN || l == LIFE_BACKOFF || l == LIFE_DETACHED || l == LIFE_DECIDE)
+    if (l == LIFE_ATTACH) {
+        do_job(s, WORKER_ATTACH);
+        return;
+    }
+    if (l == LIFE_RUNNING)
+        watch_process(s);
+    else if (l != LIFE_STOPPING && l != LIFE_KILLING && l != LIFE_DETACHED && l != LIFE_ADOPT)
+        acts_forget_process(s);
+    else if (l == LIFE_DETACHED)
+        worker_stop(s);
+    if (life_is_down(l) || l == LIFE_BACKOFF || l == LIFE_DETACHED || l == LIFE_DECIDE)
         return;
     if (!*s->connection) {
         service_event(s, LIFE_EV_LOST);
@@ -314,4 +486,5 @@ static void enter(struct service *s, enum life l) {
         service_fail(s, verb(l), strerror(-r));
 }
 
-const struct service_ops service_acts = {enter};
+const struct service_ops service_acts = {
+    .enter = enter, .probe = probe_start, .stop_probe = probe_stop, .now_ms = clock_ms, .set_timer = service_arm};

@@ -24,7 +24,8 @@ static void changed(struct service *service, void *data) {
     (void)data;
 }
 
-static const struct service_ops fake = {fake_enter};
+static const struct service_ops fake = {
+    .enter = fake_enter, .probe = probe_start, .stop_probe = probe_stop, .now_ms = clock_ms, .set_timer = service_arm};
 
 static int begin(void **state) {
     struct err e = {0};
@@ -33,7 +34,7 @@ static int begin(void **state) {
     if (loop_init(&loop) < 0 || service_init(&s, "/x", "www", &loop, &connection, changed, NULL, &e) < 0)
         return -1;
     s.ops = &fake;
-    s.wanted = true;
+    s.record.wanted = true;
     return 0;
 }
 
@@ -76,11 +77,53 @@ static void what_is_not_there_need_not_be_removed(void **state) {
     assert_int_equal(answer_in(LIFE_CLEAN_TASK, GRPC_NOT_FOUND), LIFE_CLEAN_CONTAINER);
 }
 
+static void a_log_that_is_full_is_put_aside(void **state) {
+    char dir[] = "/tmp/acts_test.XXXXXX", path[64], old[64];
+    struct err e = {0};
+    struct stat st;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/www.log", dir);
+    (void)snprintf(old, sizeof(old), "%s/www.log.0", dir);
+    assert_int_equal(open_bounded(path, &e), 0);
+    assert_int_equal(truncate(path, SERVICE_LOG_MAX), 0);
+    assert_int_equal(open_bounded(path, &e), 0);
+    assert_int_equal(access(old, F_OK), -1); /* it may have that much */
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(truncate(path, SERVICE_LOG_MAX + i), 0);
+        assert_int_equal(open_bounded(path, &e), 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_size, 0);
+        assert_int_equal(stat(old, &st), 0);
+        assert_int_equal(st.st_size, SERVICE_LOG_MAX + i);
+    }
+    (void)unlink(path);
+    (void)unlink(old);
+    (void)rmdir(dir);
+}
+
+/* Where the shim was killed: this answer comes when containerd has cleaned up behind it. */
+static void a_deletion_that_finds_no_shim_is_one(void **state) {
+    const struct grpc_result closed = {.status = 2, .error = "failed to delete task: ttrpc: closed"};
+    (void)state;
+    s.life = LIFE_CLEAN_TASK;
+    on_answer(ticket_new(&s), &closed);
+    assert_int_equal(s.life, LIFE_CLEAN_CONTAINER);
+    s.life = LIFE_CLEAN_TASK; /* or somebody was faster */
+    on_answer(ticket_new(&s), &(const struct grpc_result){.status = 2, .error = "task does not exist: unknown"});
+    assert_int_equal(s.life, LIFE_CLEAN_CONTAINER);
+    assert_string_equal(s.error, "");
+    s.life = LIFE_START;
+    on_answer(ticket_new(&s), &closed);
+    assert_int_equal(s.life, LIFE_CLEAN_KILL);
+    assert_true(s.record.failed);
+}
+
 /* containerd says "not found" as well when the command, or the image's root, is not there. */
 static void a_start_that_finds_nothing_has_failed(void **state) {
     (void)state;
-    assert_int_equal(answer_in(LIFE_CREATE_TASK, GRPC_NOT_FOUND), LIFE_CLEAN_TASK);
-    assert_true(s.failed);
+    assert_int_equal(answer_in(LIFE_CREATE_TASK, GRPC_NOT_FOUND), LIFE_CLEAN_KILL);
+    assert_true(s.record.failed);
     assert_string_equal(s.error, "could not create its task: words");
 }
 
@@ -98,7 +141,7 @@ static void a_lost_connection_is_no_failure(void **state) {
         if (l == LIFE_DECIDE || l == LIFE_PREPARE || l == LIFE_BACKOFF)
             continue;
         assert_int_equal(answer_in((enum life)l, -ECONNRESET), LIFE_DETACHED);
-        assert_false(s.failed);
+        assert_false(s.record.failed);
     }
 }
 
@@ -132,7 +175,35 @@ static void an_exit_of_an_earlier_life_is_not_this_ones(void **state) {
     assert_int_equal(s.life, LIFE_RUNNING);
     on_exit_seen(ticket_new(&s), &exited);
     assert_int_equal(s.life, LIFE_CLEAN_TASK);
-    assert_true(s.ended);
+    assert_true(s.record.ended);
+}
+
+/* What containerd does not know, on a busy machine, may well run: it must be left alone. */
+static void a_task_is_looked_at(void **state) {
+    static const struct {
+        uint8_t status;
+        enum life to;
+    } rows[] = {{0, LIFE_BACKOFF},
+                {CTRD_CREATED, LIFE_CLEAN_KILL},
+                {CTRD_RUNNING, LIFE_RUNNING},
+                {CTRD_STOPPED, LIFE_CLEAN_KILL},
+                {CTRD_PAUSED, LIFE_RUNNING},
+                {CTRD_PAUSING, LIFE_RUNNING},
+                {9, LIFE_BACKOFF}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint8_t message[] = {0x0a, 6, 0x18, 77, 0x20, rows[i].status, 0x48, 3}; /* pid, status, exit status */
+        const struct grpc_result r = {.status = GRPC_OK, .error = "", .message = message, .len = sizeof(message)};
+        s.exit_known = false;
+        s.restarts = 0;
+        s.life = LIFE_ADOPT;
+        on_answer(ticket_new(&s), &r);
+        assert_int_equal(s.life, rows[i].to);
+        assert_int_equal(s.exit_known, rows[i].status == CTRD_STOPPED); /* it is known how it ended meanwhile */
+        service_event(&s, LIFE_EV_TIMEOUT);
+        assert_int_equal(s.restarts, 0); /* another look is no restart */
+    }
+    assert_int_equal(s.exit_status, 3);
 }
 
 static void an_answer_that_is_no_message_is_a_failure(void **state) {
@@ -140,7 +211,7 @@ static void an_answer_that_is_no_message_is_a_failure(void **state) {
     (void)state;
     s.life = LIFE_CREATE_TASK;
     on_answer(ticket_new(&s), &bad);
-    assert_int_equal(s.life, LIFE_CLEAN_TASK);
+    assert_int_equal(s.life, LIFE_CLEAN_KILL);
     assert_non_null(strstr(s.error, "could not be read"));
 }
 
@@ -150,6 +221,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(good_answers_lead_on),
         T(what_is_not_there_need_not_be_removed),
+        T(a_log_that_is_full_is_put_aside),
+        T(a_deletion_that_finds_no_shim_is_one),
         T(a_start_that_finds_nothing_has_failed),
         T(an_error_of_the_runtime_is_kept),
         T(a_lost_connection_is_no_failure),
@@ -157,6 +230,7 @@ int main(void) {
         T(an_answer_that_comes_too_late_is_dropped),
         T(a_wait_that_fails_is_only_the_running_ones_business),
         T(an_exit_of_an_earlier_life_is_not_this_ones),
+        T(a_task_is_looked_at),
         T(an_answer_that_is_no_message_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

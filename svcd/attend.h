@@ -3,20 +3,42 @@
 #ifndef SVCD_ATTEND_H
 #define SVCD_ATTEND_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/err.h"
 
 #define ATTEND_NOTICE_MS 30000 /* how often a slow one is named */
+#define ATTEND_LOG_PATIENCE_MS                                                                                         \
+    1000 /* for a log that takes nothing; then what comes is lost until it takes some again */
+#define TAIL_MAX 4096
 
-/* What comes from `from` (-1: nothing) goes to both. */
-struct tee {
-    int from, log, console;
+/* The last bytes of an output. */
+struct tail {
+    char text[TAIL_MAX];
+    size_t len;
 };
+
+void tail_add(struct tail *t, const char *data, size_t len);
+/* Moves the text to the front of its last `lines` lines. */
+const char *tail_last_lines(struct tail *t, unsigned lines);
+
+/* What comes from `from` goes to all the others, to the console as make_lines_printable() has it; -1, or NULL: none. */
+struct tee {
+    int from; /* non-blocking */
+    int log, console;
+    struct tail *tail;
+    bool log_stuck;
+    uint64_t lost; /* bytes that the log did not take */
+};
+
+#define TEE_NONE                                                                                                       \
+    { .from = -1, .log = -1, .console = -1 }
 
 struct attend {
     const char *who;      /* for the notices */
-    struct tee tees[2];   /* .from: non-blocking, the caller's */
+    struct tee *tees[2];  /* NULL: none */
     uint64_t deadline_ms; /* on clock_ms(); 0: none */
     uint64_t notice_ms;   /* 0: ATTEND_NOTICE_MS */
 };

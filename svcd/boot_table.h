@@ -13,4 +13,7 @@
  */
 int boot_table(const json_t *timeline, struct buf *out, struct err *e);
 
+/* The same as a picture: lib/bootchart.h. */
+int boot_chart(const json_t *timeline, struct buf *out, struct err *e);
+
 #endif

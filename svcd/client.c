@@ -52,15 +52,26 @@ static int send_line(int fd, const char *line, size_t len) {
     return 0;
 }
 
-static int read_reply(int fd, struct buf *text, json_t **reply, struct err *e) {
+/* True: it was the last one, and *reply has it. */
+static bool take_line(const struct client_ask *ask, const char *line, size_t len, json_t **reply) {
+    AUTO_JSON json_t *doc = json_loadb(line, len, 0, NULL);
+    const char *note = json_string_value(json_object_get(doc, "note"));
+
+    if (json_is_true(json_object_get(doc, "done"))) {
+        *reply = steal_ptr(&doc);
+        return true;
+    }
+    if (note && ask->note)
+        ask->note(note);
+    return false;
+}
+
+static int read_reply(int fd, const struct client_ask *ask, struct buf *text, json_t **reply, struct err *e) {
     for (;;) {
         char *end = text->len ? memchr(text->data, '\n', text->len) : NULL;
         while (end) {
-            AUTO_JSON json_t *doc = json_loadb(text->data, (size_t)(end - text->data), 0, NULL);
-            if (json_is_true(json_object_get(doc, "done"))) {
-                *reply = steal_ptr(&doc);
+            if (take_line(ask, text->data, (size_t)(end - text->data), reply))
                 return 0;
-            }
             buf_consume(text, (size_t)(end - text->data) + 1);
             end = text->len ? memchr(text->data, '\n', text->len) : NULL;
         }
@@ -76,23 +87,23 @@ static int read_reply(int fd, struct buf *text, json_t **reply, struct err *e) {
     }
 }
 
-int client_request(const char *path, const char *cmd, const char *name, unsigned wait_ms, json_t **reply,
-                   struct err *e) {
+int client_request(const char *path, const struct client_ask *ask, json_t **reply, struct err *e) {
     AUTO_BUF struct buf text = {.max = REPLY_MAX};
     AUTO_BUF struct buf line = BUF_INIT;
-    AUTO_JSON json_t *request = json_pack("{s:s, s:s*}", "cmd", cmd, "name", name);
+    AUTO_JSON json_t *request =
+        json_pack("{s:s, s:s*, s:s*}", "cmd", ask->cmd, "name", ask->name, "signal", ask->signal);
     AUTO_FREE char *dump = request ? json_dumps(request, JSON_COMPACT) : NULL;
 
     if (!request)
-        return err_set(e, -EINVAL, "could not ask svcd: \"%s\" is not UTF-8", name ? name : "");
+        return err_set(e, -EINVAL, "could not ask svcd: \"%s\" is not UTF-8", ask->name ? ask->name : "");
     if (!dump || buf_puts(&line, dump) < 0 || buf_puts(&line, "\n") < 0)
         return err_errno(e, -ENOMEM, "could not ask svcd");
-    AUTO_CLOSE int fd = connect_patiently(path, wait_ms);
+    AUTO_CLOSE int fd = connect_patiently(path, ask->wait_ms);
     if (fd < 0)
         return err_errno(e, fd, "could not reach svcd on %s", path);
     int r = send_line(fd, line.data, line.len);
     if (r == -EPIPE || r == -ECONNRESET)
         return err_set(e, r, "svcd has turned us away: only root may ask, and at most %d at a time",
                        CONTROL_CLIENTS_MAX);
-    return r < 0 ? err_errno(e, r, "could not ask svcd") : read_reply(fd, &text, reply, e);
+    return r < 0 ? err_errno(e, r, "could not ask svcd") : read_reply(fd, ask, &text, reply, e);
 }

@@ -6,12 +6,19 @@
 
 #include "lib/err.h"
 
+/* A note that comes before the answer: what svcd waits for. */
+typedef void client_note_fn(const char *text);
+
+struct client_ask {
+    const char *cmd, *name, *signal; /* name, signal: NULL if there is none */
+    unsigned wait_ms;                /* how long the socket may take to appear */
+    client_note_fn *note;            /* NULL: nobody wants to know */
+};
+
 /*
  * Sends the request to svcd, which listens on path, and waits for the last answer, which *reply gets as a new
- * reference; name may be NULL. wait_ms: how long the socket may take to appear. -ENOENT or -ECONNREFUSED: svcd is not
- * there.
+ * reference. -ENOENT or -ECONNREFUSED: svcd is not there.
  */
-int client_request(const char *path, const char *cmd, const char *name, unsigned wait_ms, json_t **reply,
-                   struct err *e);
+int client_request(const char *path, const struct client_ask *ask, json_t **reply, struct err *e);
 
 #endif

@@ -110,12 +110,25 @@ static void play_flood(int fd) {
         ;
 }
 
+static char noted[64];
+
+static void on_note(const char *text) {
+    (void)snprintf(noted, sizeof(noted), "%s", text);
+}
+
+static int request(const char *cmd, const char *name, unsigned wait_ms, json_t **reply, struct err *e) {
+    const struct client_ask ask = {.cmd = cmd, .name = name, .wait_ms = wait_ms, .note = on_note};
+
+    noted[0] = '\0';
+    return client_request(path, &ask, reply, e);
+}
+
 static void a_request_is_one_line(void **state) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
     (void)state;
     serve(play_echo, 0);
-    if (client_request(path, "stop", "w\"w", 0, &reply, &e) < 0)
+    if (request("stop", "w\"w", 0, &reply, &e) < 0)
         fail_msg("%s", e.msg);
     const json_t *asked = json_object_get(reply, "asked");
     assert_string_equal(json_string_value(json_object_get(asked, "cmd")), "stop");
@@ -127,7 +140,7 @@ static void the_last_answer_counts_whatever_comes_before(void **state) {
     struct err e = {0};
     (void)state;
     serve(play_slowly, 0);
-    assert_int_equal(client_request(path, "list", NULL, 0, &reply, &e), 0);
+    assert_int_equal(request("list", NULL, 0, &reply, &e), 0);
     assert_string_equal(json_string_value(json_object_get(reply, "error")), "it broke");
 }
 
@@ -141,7 +154,7 @@ static void who_is_turned_away_hears_of_it(void **state) {
     memset(name, 'n', MUCH);
     name[MUCH] = '\0';
     serve(play_hang_up, 0);
-    assert_true(client_request(path, "stop", name, 0, &reply, &e) < 0);
+    assert_true(request("stop", name, 0, &reply, &e) < 0);
     assert_non_null(strstr(e.msg, "turned us away"));
     free(name);
 }
@@ -151,7 +164,7 @@ static void half_an_answer_is_none(void **state) {
     struct err e = {0};
     (void)state;
     serve(play_half, 0);
-    assert_int_equal(client_request(path, "list", NULL, 0, &reply, &e), -ECONNRESET);
+    assert_int_equal(request("list", NULL, 0, &reply, &e), -ECONNRESET);
     assert_non_null(strstr(e.msg, "without an answer"));
 }
 
@@ -160,24 +173,24 @@ static void an_endless_answer_is_cut(void **state) {
     struct err e = {0};
     (void)state;
     serve(play_flood, 0);
-    assert_int_equal(client_request(path, "list", NULL, 0, &reply, &e), -E2BIG);
+    assert_int_equal(request("list", NULL, 0, &reply, &e), -E2BIG);
 }
 
 static void a_socket_that_comes_later_is_waited_for(void **state) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
     (void)state;
-    assert_int_equal(client_request(path, "list", NULL, 0, &reply, &e), -ENOENT);
+    assert_int_equal(request("list", NULL, 0, &reply, &e), -ENOENT);
     assert_non_null(strstr(e.msg, "could not reach svcd on /tmp/client_test."));
     serve(play_echo, 50);
-    assert_int_equal(client_request(path, "list", NULL, 5000, &reply, &e), 0);
+    assert_int_equal(request("list", NULL, 5000, &reply, &e), 0);
 }
 
 static void a_name_that_is_no_utf8_is_refused(void **state) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
     (void)state;
-    assert_int_equal(client_request(path, "stop", "caf\xe9", 0, &reply, &e), -EINVAL);
+    assert_int_equal(request("stop", "caf\xe9", 0, &reply, &e), -EINVAL);
 }
 
 static int make_dir(void **state) {

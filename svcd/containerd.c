@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -13,40 +14,53 @@
 #include "lib/timeline.h"
 #include "runtime-config/containerd_conf.h"
 #include "svcd/acts.h"
+#include "svcd/cgroup.h"
 #include "svcd/ctrd.h"
 
 #define PROGRAM "/usr/bin/containerd"
-#define SOCKET "/run/containerd/containerd.sock"
 #define PID_FILE "/run/keelson/containerd.pid"
-#define NAMESPACE "services.linuxkit"
-#define CONNECT_PAUSE_MS 10
-#define COMPLAIN_MS 30000
-#define PING_TIMEOUT_MS 30000
+#define SOCKET_DIR "/run/containerd"
+#define SOCKET_NAME "containerd.sock"
+#define SOCKET SOCKET_DIR "/" SOCKET_NAME
+#define CONNECT_PAUSE_MS 100 /* behind a connection that broke, or a socket that takes no more */
 #define PING_PAUSE_MS 1000
-#define STOP_GRACE_MS 5000
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 10000
 
 static void connect_soon(struct containerd *c, unsigned ms);
 static void start_process(struct containerd *c);
+static void signal_process(const struct containerd *c, int sig);
 
 void containerd_init(struct containerd *c, struct loop *l, containerd_fn *on_ready, containerd_fn *on_lost,
                      containerd_fn *on_ended, void *data) {
-    *c = (struct containerd){
-        .loop = l, .pidfd = -1, .on_ready = on_ready, .on_lost = on_lost, .on_ended = on_ended, .data = data};
+    *c = (struct containerd){.loop = l,
+                             .pidfd = -1,
+                             .inotify_fd = -1,
+                             .on_ready = on_ready,
+                             .on_lost = on_lost,
+                             .on_ended = on_ended,
+                             .data = data};
 }
 
 static void stamp(const struct containerd *c, bool ok, const char *detail) {
-    const struct timeline_stage s = {"containerd", STAGE_SYSTEM_INIT, c->start_ns, clock_ns(), ok, detail};
+    const struct timeline_stage s = {"containerd", STAGE_SYSTEM_INIT, c->start_ns, clock_ns(), ok, detail, NULL};
 
     (void)timeline_append(TIMELINE_PATH, &s); /* a full /run must not stop it */
+}
+
+/* Its first start is part of the boot, however often it is tried; the timeline has the first few. */
+static void start_failed(struct containerd *c, const char *why) {
+    if (!c->start_ns)
+        return;
+    if (++c->start_faults <= CONTAINERD_FAULTS_MAX)
+        stamp(c, false, why);
 }
 
 static void drop_connection(struct containerd *c) {
     bool was_ready = c->ready;
     struct grpc *g = c->grpc;
 
-    c->ready = false;
+    c->ready = c->doubted = false;
     c->grpc = NULL;
     grpc_close(g);
     if (was_ready)
@@ -59,6 +73,29 @@ static void on_connection_lost(void *data) {
     drop_connection(c);
     if (c->pid > 0 && c->wanted)
         connect_soon(c, CONNECT_PAUSE_MS); /* it lives: perhaps only the connection broke */
+}
+
+/* --- it serves --- */
+
+static void on_event_message(void *data, const uint8_t *message, size_t len) {
+    const struct containerd *c = data;
+    struct ctrd_event ev;
+
+    if (ctrd_event(message, len, &ev) == 0 && ev.kind != CTRD_EV_OTHER)
+        c->on_event(c->data, &ev);
+}
+
+static void on_events_end(void *data, const struct grpc_result *r) {
+    (void)data;
+    if (r->status != -ECONNRESET) /* exits are waited for one by one: they are not missed */
+        log_warning("containerd tells no events any more: %s", r->error);
+}
+
+static void watch_events(struct containerd *c) {
+    int r = c->on_event ? ctrd_subscribe(c->grpc, on_event_message, on_events_end, c) : 0;
+
+    if (r < 0)
+        log_warning("could not listen to containerd's events: %s", strerror(-r));
 }
 
 static void on_pong(void *data, const struct grpc_result *r) {
@@ -74,31 +111,152 @@ static void on_pong(void *data, const struct grpc_result *r) {
     if (!c->ready && c->wanted) {
         c->ready = true;
         c->delay_ms = 0;
+        c->start_faults = 0;
+        c->trouble[0] = '\0';
+        loop_remove(c->loop, &c->slow);
         if (c->start_ns)
             stamp(c, true, c->adopted ? "adopted" : "");
         c->start_ns = 0; /* the boot's own start is in the timeline, later ones are not */
+        watch_events(c);
         c->on_ready(c->data);
     }
 }
+
+/* --- it does not --- */
+
+/* Processor time that it has used, in the kernel's ticks: who is frozen uses none. 0: not known. */
+static uint64_t processor_used(pid_t pid) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    unsigned long long user, system;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    if (read_file(path, 4096, &text, NULL) < 0 || !text.data)
+        return 0;
+    const char *fields = strrchr(text.data, ')'); /* its name may hold anything */
+    if (!fields || sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+        return 0;
+    return user + system;
+}
+
+static void ask_for_a_sign(struct containerd *c);
+
+static void on_sign(void *data, const struct grpc_result *r) {
+    struct containerd *c = data;
+    uint64_t used = processor_used(c->pid);
+
+    c->doubted = false;
+    if (r->status != -ETIMEDOUT || !c->wanted)
+        return;
+    if (used > c->used && clock_ms() - c->doubted_ms < CONTAINERD_BUSY_MS) {
+        log_warning("containerd does not answer, but it is busy: asking again");
+        ask_for_a_sign(c);
+        return;
+    }
+    (void)snprintf(c->trouble, sizeof(c->trouble), "containerd gives no sign of life for %llu s",
+                   (unsigned long long)(clock_ms() - c->doubted_ms) / 1000);
+    log_error("%s: killing it, to start it anew", c->trouble);
+    signal_process(c, SIGKILL);
+}
+
+static void ask_for_a_sign(struct containerd *c) {
+    c->used = processor_used(c->pid);
+    c->doubted = ctrd_ping(c->grpc, CONTAINERD_SIGN_MS, on_sign, c) == 0; /* else it is broken: that is told anyway */
+}
+
+void containerd_doubt(struct containerd *c) {
+    if (!c->ready || c->doubted)
+        return;
+    c->doubted_ms = clock_ms();
+    ask_for_a_sign(c);
+}
+
+const char *containerd_trouble(const struct containerd *c) {
+    return c->ready      ? ""
+           : !c->wanted  ? "containerd was not started yet"
+           : *c->trouble ? c->trouble
+           : c->pid > 0  ? "containerd is starting"
+                         : "containerd is not running";
+}
+
+static void on_slow(struct loop_source *s, void *data) {
+    struct containerd *c = data;
+    uint64_t since = clock_ms() - c->started_ms;
+    bool enough = c->adopted || since >= CONTAINERD_START_MS;
+
+    (void)s;
+    (void)snprintf(c->trouble, sizeof(c->trouble), "containerd does not serve on %s, %llu s after its start", SOCKET,
+                   (unsigned long long)since / 1000);
+    log_error("%s%s", c->trouble, enough ? ": killing it, to start it anew" : "; still waiting");
+    if (enough)
+        signal_process(c, SIGKILL);
+    else
+        (void)loop_set_timer(c->loop, &c->slow, CONTAINERD_SLOW_MS, on_slow, c);
+}
+
+/* --- connecting --- */
 
 static void try_connect(struct containerd *c) {
     struct grpc *old = c->grpc; /* connected, but it never served */
 
     c->grpc = NULL;
     grpc_close(old);
-    int r = grpc_connect(&c->grpc, c->loop, SOCKET, NAMESPACE, on_connection_lost, c);
+    int r = grpc_connect(&c->grpc, c->loop, SOCKET, SERVICES_NAMESPACE, on_connection_lost, c);
 
     if (!r)
-        r = ctrd_ping(c->grpc, PING_TIMEOUT_MS, on_pong, c);
+        r = ctrd_ping(c->grpc, 0, on_pong, c); /* answered as soon as it serves */
     if (!r)
         return;
     grpc_close(c->grpc);
     c->grpc = NULL;
-    if (!c->complained && clock_ms() - c->started_ms > COMPLAIN_MS) {
-        c->complained = true;
-        log_error("containerd does not answer on %s: %s; still trying", SOCKET, strerror(-r));
-    }
-    connect_soon(c, CONNECT_PAUSE_MS);
+    bool not_yet = r == -ENOENT || r == -ECONNREFUSED;
+    if (!not_yet || c->inotify_fd < 0)
+        connect_soon(c, CONNECT_PAUSE_MS);
+}
+
+/* It appears with bind(2), and is listened on when its mode is changed, which containerd does next. */
+static void on_socket_seen(struct loop_source *src, uint32_t events, void *data) {
+    _Alignas(struct inotify_event) char batch[4096];
+    struct containerd *c = data;
+    bool ours = false;
+
+    (void)events;
+    for (ssize_t n; (n = read(src->fd, batch, sizeof(batch))) > 0;)
+        for (const char *p = batch; p < batch + n;) {
+            const struct inotify_event *ev = (const struct inotify_event *)(const void *)p;
+            ours |= ev->len > 0 && !strcmp(ev->name, SOCKET_NAME);
+            p += sizeof(*ev) + ev->len;
+        }
+    if (ours && c->pid > 0 && c->wanted && !c->grpc)
+        try_connect(c);
+}
+
+static int watch_socket(struct containerd *c) {
+    struct err e = {0};
+
+    if (c->inotify_fd >= 0)
+        return 0;
+    if (mkdir_p(SOCKET_DIR, 0711, &e) < 0)
+        return e.code;
+    AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (fd < 0 || inotify_add_watch(fd, SOCKET_DIR, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0)
+        return -errno;
+    int r = loop_add_fd(c->loop, &c->socket_seen, fd, EPOLLIN, on_socket_seen, c);
+    if (r < 0)
+        return r;
+    c->inotify_fd = steal_fd(&fd);
+    return 0;
+}
+
+static void begin_connecting(struct containerd *c) {
+    int r = watch_socket(c);
+
+    if (r < 0)
+        log_warning("could not watch %s: %s; looking every %d ms", SOCKET_DIR, strerror(-r), CONNECT_PAUSE_MS);
+    c->started_ms = clock_ms();
+    if (loop_set_timer(c->loop, &c->slow, CONTAINERD_SLOW_MS, on_slow, c) < 0)
+        log_error("could not set a timer for containerd's start");
+    try_connect(c);
 }
 
 static void on_connect_timer(struct loop_source *s, void *data) {
@@ -125,6 +283,7 @@ static void start_later(struct containerd *c) {
 static void forget_process(struct containerd *c) {
     loop_remove(c->loop, &c->death);
     loop_remove(c->loop, &c->timer);
+    loop_remove(c->loop, &c->slow);
     if (c->pidfd >= 0)
         (void)close(c->pidfd);
     c->pidfd = -1;
@@ -154,6 +313,9 @@ static void on_death(struct loop_source *s, uint32_t events, void *data) {
         return;
     }
     start_later(c);
+    if (!*c->trouble)
+        (void)snprintf(c->trouble, sizeof(c->trouble), "containerd %s", reason);
+    start_failed(c, reason);
     log_error("containerd %s; starting it again in %u ms", reason, c->delay_ms);
 }
 
@@ -183,14 +345,16 @@ static int spawn_configured(struct containerd *c, struct err *e) {
     if (containerd_conf_open(conf.stderr_to, &err, &why) < 0)
         log_error("%s; it goes to the console", why.msg);
     const struct spawn s = {.argv = conf.argv, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = err, .setsid = true};
-    return spawn(&s, &c->pid, &c->pidfd, e);
+    int r = spawn(&s, &c->pid, &c->pidfd, e);
+    if (!r && cgroup_enter(CGROUP_ROOT, CONTAINERD_CGROUP, c->pid, &why) < 0 && why.code != -ENOTSUP)
+        log_warning("%s; containerd runs in svcd's", why.msg);
+    return r;
 }
 
 static void start_process(struct containerd *c) {
     struct err e = {0};
 
-    c->adopted = c->complained = false;
-    c->started_ms = clock_ms();
+    c->adopted = false;
     int r = spawn_configured(c, &e);
     if (!r && (r = watch(c)) < 0) {
         (void)err_errno(&e, r, "could not watch %s", PROGRAM);
@@ -198,13 +362,16 @@ static void start_process(struct containerd *c) {
         (void)waitpid(c->pid, NULL, 0);
     }
     if (r < 0) {
-        log_error("%s", e.msg);
+        if (strcmp(c->trouble, e.msg) != 0) /* once is enough */
+            log_error("%s; trying again and again", e.msg);
+        (void)snprintf(c->trouble, sizeof(c->trouble), "%s", e.msg);
+        start_failed(c, e.msg);
         forget_process(c);
         start_later(c);
         return;
     }
     write_pid_file(c->pid);
-    connect_soon(c, CONNECT_PAUSE_MS);
+    begin_connecting(c);
 }
 
 /* The pid of a containerd that an earlier svcd left running; 0: none. */
@@ -236,8 +403,7 @@ static bool adopt(struct containerd *c) {
         return false;
     }
     c->adopted = true;
-    c->started_ms = clock_ms();
-    try_connect(c);
+    begin_connecting(c);
     return true;
 }
 
@@ -254,17 +420,18 @@ static void on_stop_timer(struct loop_source *s, void *data) {
     struct containerd *c = data;
 
     (void)s;
-    log_error("containerd did not stop in %d ms: killing it", STOP_GRACE_MS);
+    log_error("containerd did not stop in %d ms: killing it", CONTAINERD_STOP_MS);
     signal_process(c, SIGKILL);
 }
 
 void containerd_stop(struct containerd *c) {
     c->wanted = false;
     loop_remove(c->loop, &c->timer);
+    loop_remove(c->loop, &c->slow);
     if (c->pid <= 0) {
         c->on_ended(c->data);
         return;
     }
     signal_process(c, SIGTERM);
-    (void)loop_set_timer(c->loop, &c->timer, STOP_GRACE_MS, on_stop_timer, c);
+    (void)loop_set_timer(c->loop, &c->timer, CONTAINERD_STOP_MS, on_stop_timer, c);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -104,6 +105,58 @@ static void an_unexpected_end_is_followed_by_a_start(void **state) {
     assert_int_equal(c.delay_ms, DELAY_MIN_MS);
 }
 
+/* Counted in ticks, which a process is given for being seen at work: so it works until it was seen. */
+static void used_processor_time_is_seen(void **state) {
+    const uint64_t before = processor_used(getpid());
+    (void)state;
+    while (processor_used(getpid()) == before && clock() < 60 * CLOCKS_PER_SEC)
+        continue;
+    assert_true(processor_used(getpid()) > before);
+}
+
+/* One that is frozen takes connections and answers nothing. */
+static void one_without_a_sign_of_life_is_killed(void **state) {
+    const struct grpc_result silent = {.status = -ETIMEDOUT, .error = "no answer in time"};
+    const struct grpc_result answers = {.status = GRPC_OK, .error = ""};
+    (void)state;
+    c.ready = c.doubted = true;
+    on_sign(&c, &answers);
+    assert_false(c.doubted);
+    assert_int_equal(kill(c.pid, 0), 0);
+    c.doubted = true;
+    c.doubted_ms = clock_ms() - 10000;
+    c.used = UINT64_MAX; /* it uses nothing */
+    on_sign(&c, &silent);
+    on_death(&c.death, EPOLLIN, &c);
+    assert_int_equal(lost, 1);
+    assert_ptr_equal(c.timer.cb.timer_fn, on_restart_timer);
+    assert_string_equal(containerd_trouble(&c), "containerd gives no sign of life for 10 s");
+}
+
+static void one_that_does_not_serve_is_named_and_then_killed(void **state) {
+    (void)state;
+    c.started_ms = clock_ms();
+    on_slow(&c.slow, &c);
+    assert_true(loop_has(&c.slow));
+    assert_int_equal(kill(c.pid, 0), 0);
+    assert_non_null(strstr(containerd_trouble(&c), "does not serve"));
+    c.started_ms = clock_ms() - CONTAINERD_START_MS;
+    on_slow(&c.slow, &c);
+    on_death(&c.death, EPOLLIN, &c);
+    assert_ptr_equal(c.timer.cb.timer_fn, on_restart_timer);
+    assert_false(loop_has(&c.slow));
+}
+
+static void what_is_the_matter_is_known(void **state) {
+    (void)state;
+    assert_string_equal(containerd_trouble(&c), "containerd is starting");
+    c.ready = true;
+    assert_string_equal(containerd_trouble(&c), "");
+    c.ready = c.wanted = false;
+    assert_string_equal(containerd_trouble(&c), "containerd was not started yet");
+    c.wanted = true;
+}
+
 static void the_pause_grows_to_its_bound(void **state) {
     unsigned last = 0;
     (void)state;
@@ -122,6 +175,10 @@ int main(void) {
         T(what_does_not_stop_is_killed),
         T(an_answer_after_the_stop_changes_nothing),
         T(an_unexpected_end_is_followed_by_a_start),
+        cmocka_unit_test(used_processor_time_is_seen),
+        T(one_without_a_sign_of_life_is_killed),
+        T(one_that_does_not_serve_is_named_and_then_killed),
+        T(what_is_the_matter_is_known),
         T(the_pause_grows_to_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "svcd/status.h"
 #include "svcd/svcd.h"
 
 #define OUT_MAX ((size_t)4 << 20)
@@ -47,21 +50,10 @@ static void client_flush(struct control_client *c) {
         client_close(c);
 }
 
-/* JSON is UTF-8; a runtime's words may be anything, or cut off in the middle of a character. */
-static json_t *text(const char *s) {
-    json_t *value = json_string(s);
-    AUTO_FREE char *copy = value ? NULL : strdup(s);
-
-    for (char *p = copy; p && *p; p++)
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    return copy ? json_string(copy) : value;
-}
-
 /* Takes the reference. The last answer closes the connection once it is sent. */
 static void answer(struct control_client *c, json_t *reply, const char *error) {
     bool ok = reply && json_object_set_new(reply, "done", json_true()) == 0 &&
-              (!error || json_object_set_new(reply, "error", text(error)) == 0);
+              (!error || json_object_set_new(reply, "error", status_text(error)) == 0);
     AUTO_FREE char *line = ok ? json_dumps(reply, JSON_COMPACT) : NULL;
 
     json_decref(reply);
@@ -74,9 +66,14 @@ static void answer(struct control_client *c, json_t *reply, const char *error) {
 }
 
 static json_t *describe(const struct service *s) {
-    return json_pack("{s:o, s:s, s:I, s:I, s:I, s:o}", "name", text(s->name), "state", life_name(s->life), "pid",
-                     (json_int_t)s->pid, "restarts", (json_int_t)s->restarts, "exit_status", (json_int_t)s->exit_status,
-                     "last_error", text(s->error));
+    json_int_t up = s->life == LIFE_RUNNING && s->started_ms ? (json_int_t)(s->ops->now_ms() - s->started_ms) : -1;
+
+    return json_pack("{s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:o, s:s, s:o, s:b}", "name", status_text(s->name), "state",
+                     service_state_name(s), "health", health_name(s->health.now), "health_error",
+                     status_text(s->health_error), "pid", (json_int_t)s->pid, "up_ms", up, "restarts",
+                     (json_int_t)s->restarts, "exit_status",
+                     s->exit_known ? json_integer((json_int_t)s->exit_status) : json_null(), "last_exit",
+                     s->exit_reason, "last_error", status_text(s->error), "wanted", s->record.wanted);
 }
 
 static json_t *describe_all(const struct svcd *d) {
@@ -85,7 +82,7 @@ static json_t *describe_all(const struct svcd *d) {
     for (size_t i = 0; i < d->services_len; i++)
         if (json_array_append_new(list, describe(&d->services[i])) < 0)
             return NULL;
-    return json_pack("{s:O}", "services", list);
+    return json_pack("{s:O, s:I}", "services", list, "lost_lines", (json_int_t)log_dropped());
 }
 
 /* --- what a client waits for --- */
@@ -98,7 +95,7 @@ static void answer_all_settled(struct control_client *c) {
     for (size_t i = 0; i < d->services_len; i++) {
         if (!d->services[i].settled)
             return;
-        failed += d->services[i].failed;
+        failed += service_trouble(&d->services[i]) != NULL;
     }
     if (failed)
         (void)snprintf(error, sizeof(error), "%u of %zu services did not start", failed, d->services_len);
@@ -106,14 +103,19 @@ static void answer_all_settled(struct control_client *c) {
 }
 
 static void answer_started(struct control_client *c, const struct service *s) {
-    if (s->life != LIFE_RUNNING && s->life != LIFE_BACKOFF && s->life != LIFE_DOWN)
+    if (s->life != LIFE_RUNNING && s->life != LIFE_BACKOFF && !life_is_down(s->life))
         return;
-    bool stopped = s->life == LIFE_DOWN && !s->wanted;
-    answer(c, describe(s), s->failed ? s->error : stopped ? "it was told to stop meanwhile" : NULL);
+    bool stopped = s->life == LIFE_DOWN && !s->record.wanted;
+    answer(c, describe(s), stopped ? "it was told to stop meanwhile" : service_trouble(s));
 }
 
 static void answer_stopped(struct control_client *c, const struct service *s) {
-    if (s->life == LIFE_DOWN || s->wanted) /* wanted: it was down, and up it goes again */
+    if (life_is_down(s->life) || s->record.wanted) /* wanted: it was down, and up it goes again */
+        answer(c, describe(s), NULL);
+}
+
+static void answer_ended(struct control_client *c, const struct service *s) {
+    if (life_is_down(s->life) && !s->queued)
         answer(c, describe(s), NULL);
 }
 
@@ -124,6 +126,8 @@ static void check_wait(struct control_client *c) {
         answer_started(c, c->service);
     else if (c->wait == WAIT_DOWN)
         answer_stopped(c, c->service);
+    else if (c->wait == WAIT_END)
+        answer_ended(c, c->service);
 }
 
 void control_service_changed(struct control *c, const struct service *s) {
@@ -172,6 +176,36 @@ static void on_restart(struct control_client *c, struct service *s) {
     service_restart(s);
 }
 
+static void on_wait(struct control_client *c, struct service *s) {
+    c->wait = WAIT_END;
+    c->service = s;
+    check_wait(c);
+}
+
+static void on_status(struct control_client *c, struct service *s) {
+    AUTO_JSON json_t *reply = describe(s);
+    json_t *policy = status_policy(s), *cgroup = status_cgroup(s);
+
+    if (reply && (json_object_set_new(reply, "policy", policy) < 0 || json_object_set_new(reply, "cgroup", cgroup) < 0))
+        answer(c, NULL, NULL);
+    else
+        answer(c, steal_ptr(&reply), NULL);
+}
+
+/* Straight to the process, whether containerd is there or not. */
+static void on_kill(struct control_client *c, struct service *s) {
+    char error[128] = "";
+    int sig;
+
+    if (signal_parse(c->argument, &sig) < 0)
+        (void)snprintf(error, sizeof(error), "unknown signal \"%s\"", c->argument);
+    else if (s->pidfd < 0)
+        (void)snprintf(error, sizeof(error), "it is not running");
+    else if (syscall(SYS_pidfd_send_signal, s->pidfd, sig, NULL, 0U) < 0)
+        (void)snprintf(error, sizeof(error), "%s", strerror(errno));
+    answer(c, describe(s), *error ? error : NULL);
+}
+
 static const struct command {
     const char *cmd;
     bool named, starts;
@@ -182,7 +216,20 @@ static const struct command {
     {"start", true, true, on_start},
     {"stop", true, false, on_stop},
     {"restart", true, true, on_restart},
+    {"status", true, false, on_status},
+    {"kill", true, false, on_kill},
+    {"wait", true, false, on_wait},
 };
+
+/* Who waits should know that it is for containerd. */
+static void tell_why_it_takes_long(struct control_client *c) {
+    const char *trouble = containerd_trouble(&c->control->svcd->containerd);
+    AUTO_JSON json_t *note = *trouble ? json_pack("{s:o}", "note", status_text(trouble)) : NULL;
+    AUTO_FREE char *line = note ? json_dumps(note, JSON_COMPACT) : NULL;
+
+    if (line && buf_puts(&c->out, line) == 0 && buf_puts(&c->out, "\n") == 0)
+        client_flush(c);
+}
 
 static void perform(struct control_client *c, const struct command *command, const char *name) {
     struct service *s = name ? svcd_find(c->control->svcd, name) : NULL;
@@ -195,6 +242,8 @@ static void perform(struct control_client *c, const struct command *command, con
         answer(c, json_object(), "svcd is stopping: nothing is started any more");
     } else {
         command->fn(c, s);
+        if (c->fd >= 0 && c->wait)
+            tell_why_it_takes_long(c);
     }
 }
 
@@ -202,8 +251,11 @@ static void request(struct control_client *c, const char *line, size_t len) {
     AUTO_JSON json_t *doc = json_loadb(line, len, 0, NULL);
     const char *cmd = json_string_value(json_object_get(doc, "cmd"));
     const char *name = json_string_value(json_object_get(doc, "name"));
+    const json_t *given = json_object_get(doc, "signal"); /* what is no name is not taken for none */
+    const char *sig = given ? json_string_value(given) : "SIGKILL";
     char error[256];
 
+    (void)snprintf(c->argument, sizeof(c->argument), "%s", sig ? sig : "");
     for (size_t i = 0; cmd && i < ARRAY_SIZE(commands); i++)
         if (!strcmp(commands[i].cmd, cmd)) {
             perform(c, &commands[i], name);

@@ -6,11 +6,15 @@
  * answer, that takes longer than CONTROL_REQUEST_MS. How long it takes until there is an answer is not limited.
  *
  *   {"cmd":"system-init"}                answered when every service has started or failed
- *   {"cmd":"list"}                       {"services":[{name, state, pid, restarts, exit_status,
- * last_error}],"done":true}
- *   {"cmd":"start|stop|restart","name":"www"}   answered when it runs, is down, or has failed
+ *   {"cmd":"list"}                       {"services":[SERVICE, ...],"lost_lines":N,"done":true}: what the console did
+ * not take
+ *   {"cmd":"status","name":"www"}        SERVICE, with "policy" and "cgroup"
+ *   {"cmd":"start|stop|restart","name":"www"}   SERVICE, answered when it runs, is down, or has failed
+ *   {"cmd":"kill","name":"www","signal":"SIGHUP"}   its first process gets the signal (SIGKILL, if none is named)
+ *   {"cmd":"wait","name":"www"}          SERVICE, answered when it is down
  *
- * "error" in the last object: what went wrong.
+ * SERVICE is {name, state, health, health_error, pid, up_ms, restarts, exit_status, last_exit, last_error, wanted}.
+ * "error" in the last object: what went wrong. {"note":TEXT} before it: what is waited for; it is not the end.
  */
 #ifndef SVCD_CONTROL_H
 #define SVCD_CONTROL_H
@@ -27,7 +31,7 @@
 struct svcd;
 struct control;
 
-enum control_wait { WAIT_NOTHING, WAIT_ALL_SETTLED, WAIT_RUNNING, WAIT_DOWN };
+enum control_wait { WAIT_NOTHING, WAIT_ALL_SETTLED, WAIT_RUNNING, WAIT_DOWN, WAIT_END };
 
 struct control_client {
     struct control *control;
@@ -35,7 +39,8 @@ struct control_client {
     struct loop_source source, deadline; /* the deadline is for the request */
     struct buf in, out;
     enum control_wait wait;
-    struct service *service; /* what WAIT_RUNNING and WAIT_DOWN wait for */
+    struct service *service; /* what is waited for, if it is one */
+    char argument[32];       /* of the request: a signal */
     bool closing;            /* once out is empty */
 };
 

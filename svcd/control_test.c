@@ -4,17 +4,21 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/spawn.h"
+#include "svcd/probe.h"
 #include "svcd/svcd.h"
 
 #define MANY 400 /* services, whose list is more than a socket holds */
@@ -40,11 +44,12 @@ void svcd_system_init(struct svcd *svcd) {
 }
 
 static void fake_enter(struct service *s, enum life l) {
-    if (l == LIFE_PREPARE)
+    if (l == LIFE_PREPARE || l == LIFE_ATTACH)
         service_event(s, LIFE_EV_OK);
 }
 
-static const struct service_ops fake = {fake_enter};
+static const struct service_ops fake = {
+    .enter = fake_enter, .probe = probe_start, .stop_probe = probe_stop, .now_ms = clock_ms, .set_timer = service_arm};
 
 static void changed(struct service *s, void *data) {
     (void)data;
@@ -69,7 +74,7 @@ static void comes_up(struct service *s) {
 }
 
 static void goes_down(struct service *s, uint32_t status) {
-    service_exited(s, status);
+    service_exited(s, status, false);
     service_event(s, LIFE_EV_OK);
     service_event(s, LIFE_EV_OK);
 }
@@ -163,6 +168,7 @@ static int setup(void **state) {
     (void)state;
     inits = 0;
     d = (struct svcd){0};
+    d.containerd.ready = true;
     d.services = calloc(MANY, sizeof(*d.services));
     (void)snprintf(path, sizeof(path), "%s/sock", dir);
     log_set_fd(-1);
@@ -277,6 +283,84 @@ static void a_start_is_answered_when_it_runs(void **state) {
     expect_error(fd, "");
 }
 
+/* Without containerd it takes as long as it takes: who waits hears why. */
+static void a_wait_for_containerd_is_said(void **state) {
+    int fd = client();
+    char text[512] = "";
+    (void)state;
+    d.containerd.ready = false;
+    d.containerd.wanted = true;
+    (void)snprintf(d.containerd.trouble, sizeof(d.containerd.trouble), "containerd exited with status 1");
+    say(fd, "{\"cmd\":\"start\",\"name\":\"www\"}\n");
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_string_equal(text, "{\"note\":\"containerd exited with status 1\"}\n");
+    assert_true(is_silent(fd));
+    comes_up(&d.services[1]);
+    expect_error(fd, "");
+    fd = client(); /* what needs no containerd is answered at once */
+    say(fd, "{\"cmd\":\"list\"}\n");
+    expect_error(fd, "");
+}
+
+static void a_wait_is_answered_when_it_is_down_for_good(void **state) {
+    int fd = client();
+    (void)state;
+    service_start(&d.services[1]);
+    comes_up(&d.services[1]);
+    say(fd, "{\"cmd\":\"wait\",\"name\":\"www\"}\n");
+    assert_true(is_silent(fd));
+    goes_down(&d.services[1], 3); /* its policy starts it again */
+    assert_int_equal(d.services[1].life, LIFE_BACKOFF);
+    assert_true(is_silent(fd));
+    service_event(&d.services[1], LIFE_EV_TIMEOUT);
+    comes_up(&d.services[1]);
+    goes_down(&d.services[1], 0);
+    AUTO_JSON json_t *reply = heard(fd);
+    assert_string_equal(json_string_value(json_object_get(reply, "state")), "stopped");
+    assert_string_equal(json_string_value(json_object_get(reply, "last_exit")), "exited with status 0");
+    assert_int_equal(json_integer_value(json_object_get(reply, "restarts")), 1);
+}
+
+static void a_signal_goes_to_the_process(void **state) {
+    static const char *const sleeper[] = {"/bin/sleep", "100", NULL};
+    struct spawn sp = SPAWN_INIT;
+    int fd = client(), status;
+    pid_t pid;
+    (void)state;
+    say(fd, "{\"cmd\":\"kill\",\"name\":\"www\"}\n");
+    expect_error(fd, "it is not running");
+    sp.argv = sleeper;
+    assert_int_equal(spawn(&sp, &pid, &d.services[1].pidfd, NULL), 0);
+    fd = client();
+    say(fd, "{\"cmd\":\"kill\",\"name\":\"www\",\"signal\":\"SIGNIFICANT\"}\n");
+    expect_error(fd, "unknown signal \"SIGNIFICANT\"");
+    fd = client();
+    say(fd, "{\"cmd\":\"kill\",\"name\":\"www\",\"signal\":\"\"}\n"); /* an empty variable of a script is no SIGKILL */
+    expect_error(fd, "unknown signal \"\"");
+    fd = client();
+    say(fd, "{\"cmd\":\"kill\",\"name\":\"www\",\"signal\":10}\n");
+    expect_error(fd, "unknown signal \"\"");
+    fd = client();
+    say(fd, "{\"cmd\":\"kill\",\"name\":\"www\",\"signal\":\"SIGUSR1\"}\n");
+    expect_error(fd, "");
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+}
+
+static void the_status_has_policy_and_no_group_while_it_is_down(void **state) {
+    int fd = client();
+    (void)state;
+    d.services[0].policy.restart = RESTART_ALWAYS;
+    d.services[0].policy.health = (struct probe_policy){.kind = PROBE_TCP, .interval_ms = 7, .timeout_ms = 8};
+    say(fd, "{\"cmd\":\"status\",\"name\":\"db\"}\n");
+    AUTO_JSON json_t *reply = heard(fd);
+    const json_t *policy = json_object_get(reply, "policy");
+    assert_string_equal(json_string_value(json_object_get(policy, "restart")), "always");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(policy, "health"), "kind")), "tcp");
+    assert_int_equal(json_integer_value(json_object_get(policy, "stop_timeout")), 10000);
+    assert_true(json_is_null(json_object_get(reply, "cgroup")));
+}
+
 static void a_start_that_fails_says_why(void **state) {
     struct service *s = &d.services[0];
     int fd = client();
@@ -286,6 +370,7 @@ static void a_start_that_fails_says_why(void **state) {
     service_event(s, LIFE_EV_NOT_FOUND);
     service_event(s, LIFE_EV_OK);
     service_fail(s, "create its task", "no such command");
+    service_event(s, LIFE_EV_NOT_FOUND);
     service_event(s, LIFE_EV_NOT_FOUND);
     service_event(s, LIFE_EV_OK);
     expect_error(fd, "could not create its task: no such command");
@@ -486,6 +571,10 @@ int main(void) {
         T(a_request_may_come_in_pieces),
         T(a_line_without_end_is_cut),
         T(a_start_is_answered_when_it_runs),
+        T(a_wait_for_containerd_is_said),
+        T(a_wait_is_answered_when_it_is_down_for_good),
+        T(a_signal_goes_to_the_process),
+        T(the_status_has_policy_and_no_group_while_it_is_down),
         T(a_start_that_fails_says_why),
         T(a_stop_is_answered_when_it_is_down),
         T(a_start_that_somebody_stops_has_not_worked),

@@ -26,6 +26,7 @@ struct grpc_call {
     int http_status;
     char error[GRPC_ERROR_MAX];
     struct loop_source deadline;
+    grpc_message_fn *on_message; /* of a stream; NULL: a unary call */
     grpc_done_fn *done;
     void *data;
 };
@@ -35,7 +36,8 @@ struct grpc {
     struct loop_source source, lost_soon;
     int fd;
     nghttp2_session *session;
-    char ns[64];
+    char ns[GRPC_NS_MAX];
+    char next_ns[GRPC_NS_MAX]; /* of the next call; "": as all */
     struct buf out;
     struct grpc_call *calls;
     grpc_lost_fn *lost;
@@ -59,17 +61,37 @@ static void unlink_call(struct grpc *g, const struct grpc_call *c) {
         }
 }
 
+static uint32_t frame_length(const struct buf *in) {
+    uint32_t len;
+
+    memcpy(&len, in->data + 1, sizeof(len));
+    return ntohl(len);
+}
+
+/* Hands on the whole messages of a stream; what is cut off stays. -EBADMSG: compressed, or over the bound. */
+static int deliver(struct grpc_call *c) {
+    while (c->in.len >= PREFIX_LEN) {
+        size_t len = frame_length(&c->in);
+        if (c->in.data[0] != 0 || len > GRPC_MESSAGE_MAX)
+            return -EBADMSG;
+        if (c->in.len - PREFIX_LEN < len)
+            break;
+        c->on_message(c->data, (const uint8_t *)c->in.data + PREFIX_LEN, len);
+        buf_consume(&c->in, PREFIX_LEN + len);
+    }
+    return 0;
+}
+
 /* Takes the message out of its frame; an unary reply is exactly one. */
 static void finish(struct grpc_call *c, int status) {
     struct grpc_result result = {.status = status, .error = c->error};
-    uint32_t len = 0;
 
-    if (status == GRPC_OK && c->in.len < PREFIX_LEN) {
+    if (status == GRPC_OK && c->on_message) {
+        result.status = c->in.len > 0 ? -EBADMSG : GRPC_OK; /* the last one is cut off */
+    } else if (status == GRPC_OK && c->in.len < PREFIX_LEN) {
         result.status = -EBADMSG;
     } else if (status == GRPC_OK) {
-        memcpy(&len, c->in.data + 1, sizeof(len));
-        len = ntohl(len);
-        if (c->in.data[0] != 0 || len != c->in.len - PREFIX_LEN)
+        if (c->in.data[0] != 0 || frame_length(&c->in) != c->in.len - PREFIX_LEN)
             result.status = -EBADMSG; /* compressed, cut off, or more than one */
         result.message = (const uint8_t *)c->in.data + PREFIX_LEN;
         result.len = c->in.len - PREFIX_LEN;
@@ -185,7 +207,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 
     (void)flags;
     (void)user;
-    return c && buf_append(&c->in, data, len) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    if (c && (buf_append(&c->in, data, len) < 0 || (c->on_message && deliver(c) < 0)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t code, void *user) {
@@ -292,20 +316,16 @@ static int connect_unix(const char *path) {
     return steal_fd(&fd);
 }
 
-int grpc_connect(struct grpc **out, struct loop *l, const char *socket_path, const char *ns, grpc_lost_fn *lost,
-                 void *data) {
+int grpc_open(struct grpc **out, struct loop *l, int fd, const char *ns, grpc_lost_fn *lost, void *data) {
     struct grpc *g = calloc(1, sizeof(*g));
 
-    if (!g)
+    if (!g) {
+        (void)close(fd);
         return -ENOMEM;
-    g->loop = l;
-    g->lost = lost;
-    g->data = data;
+    }
+    *g = (struct grpc){.loop = l, .lost = lost, .data = data, .fd = fd};
     (void)snprintf(g->ns, sizeof(g->ns), "%s", ns);
-    g->fd = connect_unix(socket_path);
-    int r = g->fd < 0 ? g->fd : 0;
-    if (!r)
-        r = make_session(g);
+    int r = make_session(g);
     if (!r)
         r = loop_add_fd(l, &g->source, g->fd, EPOLLIN, on_socket, g);
     if (!r) /* made now, so that a loss can be told when there is no descriptor left for a timer */
@@ -318,6 +338,13 @@ int grpc_connect(struct grpc **out, struct loop *l, const char *socket_path, con
     }
     *out = g;
     return 0;
+}
+
+int grpc_connect(struct grpc **out, struct loop *l, const char *socket_path, const char *ns, grpc_lost_fn *lost,
+                 void *data) {
+    int fd = connect_unix(socket_path);
+
+    return fd < 0 ? fd : grpc_open(out, l, fd, ns, lost, data);
 }
 
 void grpc_close(struct grpc *g) {
@@ -354,12 +381,12 @@ static void on_deadline(struct loop_source *s, void *data) {
 #define HEADER(name, value)                                                                                            \
     { (uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE }
 
-static int submit(struct grpc_call *c, const char *method) {
+static int submit(struct grpc_call *c, const char *method, const char *ns) {
     const nghttp2_nv headers[] = {
         HEADER(":method", "POST"),       HEADER(":scheme", "http"),
         HEADER(":path", method),         HEADER(":authority", "localhost"),
         HEADER("te", "trailers"),        HEADER("content-type", "application/grpc"),
-        HEADER("user-agent", "keelson"), HEADER("containerd-namespace", c->g->ns),
+        HEADER("user-agent", "keelson"), HEADER("containerd-namespace", ns),
     };
     const nghttp2_data_provider body = {.source.ptr = c, .read_callback = on_send_data};
 
@@ -378,24 +405,27 @@ static int frame_request(struct grpc_call *c, const uint8_t *request, size_t len
     return r < 0 ? r : buf_append(&c->out, request, len);
 }
 
-int grpc_call(struct grpc *g, const char *method, const uint8_t *request, size_t len, unsigned timeout_ms,
-              grpc_done_fn *done, void *data) {
+static int begin(struct grpc *g, const char *method, const uint8_t *request, size_t len, unsigned timeout_ms,
+                 const struct grpc_call *how) {
+    char ns[GRPC_NS_MAX];
+
+    (void)snprintf(ns, sizeof(ns), "%s", *g->next_ns ? g->next_ns : g->ns);
+    g->next_ns[0] = '\0';
     if (g->broken)
         return -ECONNRESET;
     struct grpc_call *c = calloc(1, sizeof(*c));
     if (!c)
         return -ENOMEM;
+    *c = *how;
     c->g = g;
     c->status = -1;
-    c->done = done;
-    c->data = data;
     c->in.max = GRPC_MESSAGE_MAX + PREFIX_LEN;
     c->out.max = GRPC_MESSAGE_MAX + PREFIX_LEN;
     int r = frame_request(c, request, len);
     if (!r && timeout_ms)
         r = loop_set_timer(g->loop, &c->deadline, timeout_ms, on_deadline, c);
     if (!r)
-        r = submit(c, method);
+        r = submit(c, method, ns);
     if (r < 0) {
         call_free(c);
         return r;
@@ -405,4 +435,22 @@ int grpc_call(struct grpc *g, const char *method, const uint8_t *request, size_t
     if (!g->busy && pump_out(g) < 0)
         mark_broken(g); /* done() hears of it from the loop */
     return 0;
+}
+
+void grpc_use_namespace(struct grpc *g, const char *ns) {
+    (void)snprintf(g->next_ns, sizeof(g->next_ns), "%s", ns);
+}
+
+int grpc_call(struct grpc *g, const char *method, const uint8_t *request, size_t len, unsigned timeout_ms,
+              grpc_done_fn *done, void *data) {
+    const struct grpc_call how = {.done = done, .data = data};
+
+    return begin(g, method, request, len, timeout_ms, &how);
+}
+
+int grpc_stream(struct grpc *g, const char *method, const uint8_t *request, size_t len, grpc_message_fn *on_message,
+                grpc_done_fn *done, void *data) {
+    const struct grpc_call how = {.on_message = on_message, .done = done, .data = data};
+
+    return begin(g, method, request, len, 0, &how);
 }

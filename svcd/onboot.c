@@ -1,380 +1,241 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * `runc run` where nothing has to happen between create and start, else create, give interfaces and bind namespaces,
- * start, wait, delete. The container's process is an orphan of runc create; as a subreaper this program is who waits
- * for it.
- */
 #include "svcd/onboot.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "lib/spawn.h"
 #include "lib/timeline.h"
 #include "memlogd/wire.h"
-#include "runtime-config/runtime.h"
-#include "svcd/attend.h"
-#include "svcd/logsink.h"
-#include "svcd/printable.h"
+#include "svcd/onboot_priv.h"
+#include "svcd/onfail.h"
 
-#define RUNC "/usr/bin/runc"
-#define SHOW_MAX ((size_t)64 << 10) /* the last bytes of each log, shown on the console */
-#define KILL_GRACE_MS 5000
+#define TAIL_LINES 10
+#define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-."
 
 const struct oneshot_dir oneshot_onboot = {"/containers/onboot", "/run/log/onboot", "/var/log/onboot", "onboot",
                                            "010-onboot"};
 const struct oneshot_dir oneshot_onshutdown = {"/containers/onshutdown", "/run/log/shutdown", "/var/log/shutdown",
-                                               "shutdown", NULL};
+                                               "shutdown", "010-onshutdown"};
+const struct oneshot_system oneshot_system = {"/usr/bin/runc", "/run/keelson", WIRE_LOG_SOCKET,
+                                              TIMELINE_PATH,   onfail_act,     "/proc/self/exe"};
 
-struct oneshot {
-    const struct oneshot_dir *dir;
-    const struct cmdline *cmdline;
-    char *bundle, *id, *stderr_path, *stdout_path;
-    int stderr_fd, stdout_fd;
-    bool in_files; /* the logs; else memlogd has them */
-    struct runtime runtime;
-    uint64_t deadline_ms; /* on clock_ms(); 0: none */
-};
-
-static void announce(const struct oneshot *o, const char *stage) {
-    if (o->cmdline->runc_debug)
-        log_notice("%s: %s", o->id, stage);
-}
-
-/*
- * One of the two outputs: into its log; with runc_console onto the console, and through a pipe into the log as well if
- * somebody reads that pipe until the container ends.
- */
-static int open_output(const struct oneshot *o, bool until_end, int log_fd, struct tee *t, int *child_fd) {
-    int fds[2];
-
-    *t = (struct tee){.from = -1, .log = log_fd, .console = STDERR_FILENO};
-    *child_fd = -1;
-    if (!o->cmdline->runc_console) {
-        *child_fd = fcntl(log_fd, F_DUPFD_CLOEXEC, 3);
-        return *child_fd < 0 ? -errno : 0;
-    }
-    if (!until_end)
-        return 0;
-    if (pipe2(fds, O_CLOEXEC) < 0 || fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
-        return -errno;
-    t->from = fds[0];
-    *child_fd = fds[1];
-    return 0;
-}
-
-static int reap(pid_t pid, int *status) {
-    while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
-/* Past its deadline: everything in the container is killed, and then runc if it does not notice. */
-static void kill_late(const struct oneshot *o, pid_t runc_pid, int pidfd) {
-    struct spawn s = SPAWN_INIT;
-    const struct attend grace = {
-        .who = o->id, .tees = {{-1, -1, -1}, {-1, -1, -1}}, .deadline_ms = clock_ms() + KILL_GRACE_MS};
-    int status;
-
-    s.argv = (const char *const[]){RUNC, "kill", "--all", o->id, "KILL", NULL};
-    s.stdout_fd = o->stdout_fd;
-    s.stderr_fd = o->stderr_fd;
-    (void)spawn_wait(&s, KILL_GRACE_MS, &status, NULL);
-    if (attend_end(&grace, pidfd) < 0)
-        (void)kill(runc_pid, SIGKILL);
-    s.argv = (const char *const[]){RUNC, "delete", "--force", o->id, NULL};
-    (void)spawn_wait(&s, KILL_GRACE_MS, &status, NULL);
-}
-
-static int attend_to(const struct oneshot *o, const struct attend *a, pid_t pid, int pidfd, int *status,
-                     struct err *e) {
-    int r = attend_end(a, pidfd);
-    bool late = r == -ETIMEDOUT;
-
-    if (r < 0)
-        kill_late(o, pid, pidfd);
-    int reaped = reap(pid, status);
-    if (late)
-        return err_set(e, r, "it was killed: it took longer than its deadline of %llu ms",
-                       (unsigned long long)o->runtime.deadline_ms);
-    if (r < 0 || reaped < 0)
-        return err_errno(e, r < 0 ? r : reaped, "could not wait for %s", o->id);
-    return 0;
-}
-
-static void close_open(int fd) {
-    if (fd >= 0)
-        (void)close(fd);
-}
-
-static int runc(const struct oneshot *o, const char *const *args, int *status, struct err *e) {
-    const char *argv[16] = {RUNC};
-    size_t n = 1;
-    struct spawn s = SPAWN_INIT;
-    struct attend a = {.who = o->id, .tees = {{-1, -1, -1}, {-1, -1, -1}}, .deadline_ms = o->deadline_ms};
-    pid_t pid;
-    AUTO_CLOSE int pidfd = -1;
-
-    bool until_end = !strcmp(args[0], "run");
-    if (o->cmdline->runc_debug)
-        argv[n++] = "--debug";
-    for (; *args && n + 1 < ARRAY_SIZE(argv); args++)
-        argv[n++] = *args;
-    s.argv = argv;
-    int r = open_output(o, until_end, o->stdout_fd, &a.tees[0], &s.stdout_fd);
-    if (!r)
-        r = open_output(o, until_end, o->stderr_fd, &a.tees[1], &s.stderr_fd);
-    if (r < 0)
-        (void)err_errno(e, r, "could not run %s", o->id);
-    else
-        r = spawn(&s, &pid, &pidfd, e);
-    close_open(s.stdout_fd); /* the child's ends: with ours open the pipes would have no end */
-    close_open(s.stderr_fd);
-    if (!r)
-        r = attend_to(o, &a, pid, pidfd, status, e);
-    close_open(a.tees[0].from);
-    close_open(a.tees[1].from);
-    return r;
-}
-
-/* A runc command that must succeed. */
-static int runc_step(const struct oneshot *o, const char *const *args, struct err *e) {
-    char reason[96];
-    int status;
-    int r = runc(o, args, &status, e);
-
-    if (!r && status != 0)
-        r = err_set(e, -EIO, "runc %s %s", args[0], exit_reason(status, reason, sizeof(reason)));
-    return r;
-}
-
-static int read_pid(const char *path, pid_t *pid, struct err *e) {
-    AUTO_BUF struct buf text = BUF_INIT;
-    uint64_t n;
-    int r = read_file(path, 32, &text, e);
-
-    if (r < 0)
-        return r;
-    if (!text.data || parse_u64(text.data, INT32_MAX, &n) < 0)
-        return err_set(e, -EINVAL, "could not read a pid from %s", path);
-    *pid = (pid_t)n;
-    return 0;
-}
-
-static int wait_container(const struct oneshot *o, pid_t pid, int *status, struct err *e) {
-    const struct attend a = {.who = o->id, .tees = {{-1, -1, -1}, {-1, -1, -1}}, .deadline_ms = o->deadline_ms};
-
-    AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
-    if (pidfd < 0)
-        return err_errno(e, -errno, "could not watch %s", o->id);
-    return attend_to(o, &a, pid, pidfd, status, e);
-}
-
-static int create_and_start(const struct oneshot *o, int *status, struct err *e) {
-    AUTO_FREE char *pid_file = NULL;
-    pid_t pid = 0;
-
-    if (asprintf(&pid_file, "/run/keelson/%s.pid", o->id) < 0) {
-        pid_file = NULL;
-        return err_errno(e, -ENOMEM, "could not run %s", o->id);
-    }
-    announce(o, "creating");
-    int r =
-        runc_step(o, (const char *const[]){"create", "--bundle", o->bundle, "--pid-file", pid_file, o->id, NULL}, e);
-    if (!r)
-        r = read_pid(pid_file, &pid, e);
-    (void)unlink(pid_file);
-    if (r < 0)
-        return r;
-    announce(o, "preparing");
-    r = runtime_prepare_process(&o->runtime, pid, NULL, e);
-    if (!r) {
-        announce(o, "starting");
-        r = runc_step(o, (const char *const[]){"start", o->id, NULL}, e);
-    }
-    announce(o, "waiting");
-    if (!r)
-        r = wait_container(o, pid, status, e);
-    announce(o, "cleaning up");
-    int deleted = runc_step(o, (const char *const[]){"delete", "--force", o->id, NULL}, r < 0 ? NULL : e);
-    return r < 0 ? r : deleted;
-}
-
-static int run_container(const struct oneshot *o, int *status, struct err *e) {
-    if (runtime_wants_process(&o->runtime))
-        return create_and_start(o, status, e);
-    announce(o, "creating, starting and waiting");
-    return runc(o, (const char *const[]){"run", "--bundle", o->bundle, o->id, NULL}, status, e);
-}
-
-/* --- logs --- */
-
-/* A container's words must not drive the terminal of whoever watches the boot. */
-static void show_log(const char *path) {
-    AUTO_BUF struct buf text = BUF_INIT;
-
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *room = fd < 0 ? NULL : buf_reserve(&text, SHOW_MAX);
-    off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-    off_t skip = size > (off_t)SHOW_MAX ? size - (off_t)SHOW_MAX : 0;
-    if (skip > 0)
-        log_notice("the first %lld bytes of %s are not shown", (long long)skip, path);
-    ssize_t n = room ? pread(fd, room, SHOW_MAX, skip) : 0;
-    if (n <= 0)
-        return;
-    make_lines_printable(room, (size_t)n);
-    (void)write_full(STDERR_FILENO, room, (size_t)n); /* a console that takes no more does without */
-    if (room[n - 1] != '\n')
-        (void)write_full(STDERR_FILENO, "\n", 1);
-}
-
-static int open_log(const char *path, int *fd, struct err *e) {
-    *fd = open_log_file(path, e);
-    return *fd < 0 ? *fd : 0;
-}
-
-/* False: there is no memlogd, or it does not take them. */
-static bool log_to_memlogd(struct oneshot *o) {
-    AUTO_FREE char *out = NULL;
-    struct err e = {0};
-
-    if (!logsink_present(WIRE_LOG_SOCKET))
-        return false;
-    if (asprintf(&out, "%s.out", o->id) < 0) {
-        out = NULL;
-        return false;
-    }
-    int r = logsink_pipe(WIRE_LOG_SOCKET, o->id, &o->stderr_fd, &e);
-    if (!r)
-        r = logsink_pipe(WIRE_LOG_SOCKET, out, &o->stdout_fd, &e);
-    if (!r)
-        return true;
-    log_error("%s; its lines go to %s", e.msg, o->dir->log_dir);
-    if (o->stderr_fd >= 0)
-        (void)close(o->stderr_fd);
-    o->stderr_fd = -1;
-    return false;
-}
-
-static int open_logs(struct oneshot *o, struct err *e) {
-    if (log_to_memlogd(o))
-        return 0;
-    o->in_files = true;
-    int r = open_log(o->stderr_path, &o->stderr_fd, e);
-    return r < 0 ? r : open_log(o->stdout_path, &o->stdout_fd, e);
-}
+/* --- one of them --- */
 
 static int name_all(struct oneshot *o, const char *name, struct err *e) {
+    if (name[strspn(name, ID_CHARACTERS)])
+        return err_set(e, -EINVAL, "runc takes letters, digits and _+-. only in a name");
+    if (*name == '-') /* --help would succeed, and nothing would have run */
+        return err_set(e, -EINVAL, "runc takes a name that begins with - for an option");
+    o->name = name;
     o->bundle = path_join(o->dir->dir, name);
-    if (asprintf(&o->id, "%s.%s", o->dir->prefix, name) < 0)
-        o->id = NULL;
-    if (!o->id || asprintf(&o->stderr_path, "%s/%s.log", o->dir->log_dir, o->id) < 0)
-        o->stderr_path = NULL;
-    if (!o->id || asprintf(&o->stdout_path, "%s/%s.out.log", o->dir->log_dir, o->id) < 0)
-        o->stdout_path = NULL;
-    return o->bundle && o->stderr_path && o->stdout_path ? 0 : err_errno(e, -ENOMEM, "could not run %s", name);
+    if (asprintf(&o->label, "%s.%s", o->dir->prefix, name) < 0)
+        o->label = NULL;
+    if (asprintf(&o->links, "%s/%s.%s.links", o->sys->run_dir, o->dir->prefix, name) < 0)
+        o->links = NULL;
+    return o->bundle && o->label && o->links ? 0 : err_errno(e, -ENOMEM, "could not run %s", name);
 }
 
-static void release(struct oneshot *o) {
-    if (o->stderr_fd >= 0)
-        (void)close(o->stderr_fd);
-    if (o->stdout_fd >= 0)
-        (void)close(o->stdout_fd);
-    runtime_free(&o->runtime);
-    free(o->bundle);
-    free(o->id);
-    free(o->stderr_path);
-    free(o->stdout_path);
+static int open_outputs(struct oneshot *o, struct err *e) {
+    const struct output_way way = {o->sys->log_socket, o->dir->log_dir, o->cmdline->runc_console};
+    AUTO_FREE char *out = NULL;
+
+    if (asprintf(&out, "%s.out", o->label) < 0) {
+        out = NULL;
+        return err_errno(e, -ENOMEM, "could not open the log of %s", o->label);
+    }
+    int r = output_open(&o->err, &way, o->label, true, e);
+    return r < 0 ? r : output_open(&o->out, &way, out, false, e);
 }
 
 static int prepare(struct oneshot *o, const char *name, struct err *e) {
-    AUTO_FREE char *runtime_json = NULL;
     int r = name_all(o, name, e);
 
     if (!r)
-        r = open_logs(o, e);
+        r = open_outputs(o, e);
+    AUTO_FREE char *path = r < 0 ? NULL : path_join(o->bundle, "runtime.json");
+    if (!r && !path)
+        r = err_errno(e, -ENOMEM, "could not run %s", name);
+    if (!r)
+        r = runtime_load(path, &o->runtime, e);
     if (r < 0)
         return r;
-    runtime_json = path_join(o->bundle, "runtime.json");
-    if (!runtime_json)
-        return err_errno(e, -ENOMEM, "could not run %s", name);
-    r = runtime_load(runtime_json, &o->runtime, e);
-    return r < 0 ? r : runtime_prepare(&o->runtime, o->bundle, e);
+    if (o->runtime.deadline_ms)
+        o->deadline_ms = clock_ms() + o->runtime.deadline_ms;
+    return oneshot_prepare(o, e);
 }
 
-/* What was mounted for a container that fails stays, for whoever looks why. */
-static int run_one(const struct oneshot_dir *d, const char *name, const struct cmdline *c, enum onfail *onfail,
-                   struct err *e) {
-    struct oneshot o = {.dir = d, .cmdline = c, .stderr_fd = -1, .stdout_fd = -1};
-    char reason[96];
-    int status = 0;
-    int r = prepare(&o, name, e);
+/* What was set up for it stays, for whoever looks why it failed. */
+static void list_left(const struct oneshot *o, const char *name, struct oneshot_result *result) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    size_t i;
+    const json_t *one;
 
-    if (o.runtime.deadline_ms)
-        o.deadline_ms = clock_ms() + o.runtime.deadline_ms;
-    if (!r)
-        r = run_container(&o, &status, e);
-    if (!r && status != 0)
-        r = err_set(e, -EIO, "it %s", exit_reason(status, reason, sizeof(reason)));
-    if (o.in_files && o.stdout_path && o.stderr_path && !c->runc_console) {
-        show_log(o.stdout_path);
-        show_log(o.stderr_path);
+    result->left = json_array();
+    if (!o->links || !result->left || runtime_left(&o->runtime, o->bundle, o->links, result->left) < 0)
+        return;
+    json_array_foreach(result->left, i, one) {
+        if (buf_printf(&text, "%s%s", i ? ", " : "", json_string_value(one)) < 0)
+            return;
     }
-    if (!r) {
-        runtime_unmount(&o.runtime, o.bundle);
-        announce(&o, "complete");
+    if (text.len)
+        log_notice("%s container %s: this stays for inspection: %s", o->dir->prefix, name, text.data);
+}
+
+static void release(struct oneshot *o) {
+    output_close(&o->out);
+    output_close(&o->err);
+    runtime_free(&o->runtime);
+    if (o->links)
+        (void)unlink(o->links);
+    free(o->links);
+    free(o->bundle);
+    free(o->label);
+}
+
+static void conclude(struct oneshot *o, const char *name, struct oneshot_result *result) {
+    output_show(&o->out);
+    output_show(&o->err);
+    if (result->outcome == OUTCOME_OK) {
+        runtime_unmount_bundle(&o->runtime, o->bundle);
+        oneshot_announce(o, "complete");
+        return;
     }
-    *onfail = o.runtime.onfail;
+    output_show_tail(&o->err, TAIL_LINES);
+    log_error("%s container %s failed: %s", o->dir->prefix, name, result->error);
+    list_left(o, name, result);
+}
+
+static enum onfail run_one(const struct oneshot_dir *d, const struct oneshot_system *sys, const struct cmdline *c,
+                           const char *name, struct oneshot_result *result) {
+    struct oneshot o = {.dir = d, .sys = sys, .cmdline = c};
+    struct err e = {0};
+    uint64_t start = clock_ns();
+
+    output_init(&o.out);
+    output_init(&o.err);
+    runtime_init(&o.runtime);
+    if (prepare(&o, name, &e) < 0) {
+        result->outcome = o.late ? OUTCOME_DEADLINE : OUTCOME_ERROR;
+        (void)snprintf(result->error, sizeof(result->error), "%s", e.msg);
+    } else {
+        oneshot_run_container(&o, result);
+    }
+    conclude(&o, name, result);
+    enum onfail onfail = result->outcome == OUTCOME_OK ? ONFAIL_CONTINUE : o.runtime.policy.onfail;
+    result->runc_ns = o.runc_ns;
     release(&o);
-    return r;
+    result->own_ns = clock_ns() - start - result->runc_ns;
+    return onfail;
 }
 
-static void stamp(const struct oneshot_dir *d, const char *name, uint64_t start, bool ok, const char *detail) {
+/* --- all of them --- */
+
+static void stamp(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name, uint64_t start,
+                  bool ok, const char *detail) {
     char stage[128];
 
     if (!d->stage)
         return;
     (void)snprintf(stage, sizeof(stage), "%s/%s", d->prefix, name);
-    const struct timeline_stage s = {stage, d->stage, start, clock_ns(), ok, detail};
-    (void)timeline_append(TIMELINE_PATH, &s);
+    const struct timeline_stage s = {stage, d->stage, start, clock_ns(), ok, detail, NULL};
+    (void)timeline_append(sys->timeline, &s); /* a full /run must not stop the boot */
 }
 
-static void make_log_dir(const struct oneshot_dir *d) {
+static void stamp_one(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name, uint64_t start,
+                      const struct oneshot_result *result) {
+    char times[64];
+    bool ok = result->outcome == OUTCOME_OK;
+
+    (void)snprintf(times, sizeof(times), "runc %.3f s, own %.3f s", (double)result->runc_ns / 1e9,
+                   (double)result->own_ns / 1e9);
+    stamp(d, sys, name, start, ok, ok ? times : result->error);
+}
+
+/* Again at the end: one of them may have mounted a disk on /var. */
+static void link_logs(const struct oneshot_dir *d) {
+    AUTO_FREE char *parent = strdup(d->link);
+    char *slash = parent ? strrchr(parent, '/') : NULL;
     struct err e = {0};
 
-    if (mkdir_p(d->log_dir, 0755, &e) < 0)
+    if (slash)
+        *slash = '\0';
+    if (slash && mkdir_p(parent, 0755, &e) < 0)
         log_error("%s", e.msg);
-    if (symlink(d->log_dir, d->link) < 0 && errno != EEXIST)
+    else if (symlink(d->log_dir, d->link) < 0 && errno != EEXIST)
         log_error("could not link %s: %s", d->link, strerror(errno));
 }
 
-/* PID 1's signals for it, as busybox's init has them. False: the next container runs. */
-static bool give_up(const char *name, enum onfail onfail) {
-    static const int signals[] = {[ONFAIL_REBOOT] = SIGTERM, [ONFAIL_POWEROFF] = SIGUSR2, [ONFAIL_HALT] = SIGUSR1};
+/* Under another PID 1 than keelson's nobody has made the first one. */
+static void make_dirs(const struct oneshot_dir *d, const struct oneshot_system *sys) {
+    struct err e = {0};
 
-    if (onfail == ONFAIL_CONTINUE)
-        return false;
-    log_error("%s, as %s asks for when it fails", onfail_name(onfail), name);
-    if (kill(1, signals[onfail]) < 0)
-        log_error("could not signal PID 1: %s", strerror(errno));
-    return true;
+    if (mkdir_p(sys->run_dir, 0755, &e) < 0 || mkdir_p(d->log_dir, 0755, &e) < 0)
+        log_error("%s", e.msg);
+    link_logs(d);
 }
 
-unsigned oneshot_run(const struct oneshot_dir *d, const struct cmdline *c) {
-    AUTO_NAMES struct names names = {0};
+/* For the boot record: which one it is that the boot waits for. "": none any more. */
+static void note_running(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name) {
+    AUTO_FREE char *path = NULL;
     struct err e = {0};
-    unsigned failures = 0;
+
+    if (asprintf(&path, "%s/%s.running", sys->run_dir, d->prefix) < 0) {
+        path = NULL;
+        return;
+    }
+    if (!*name)
+        (void)unlink(path);
+    else if (write_file_atomic(path, name, strlen(name), 0644, false, &e) < 0)
+        log_warning("%s", e.msg);
+}
+
+static void run_all(const struct oneshot_dir *d, const struct oneshot_system *sys, const struct cmdline *c,
+                    const struct names *names, struct oneshot_record *rec) {
+    bool over = false;
+
+    for (size_t i = 0; i < names->len && !over; i++) {
+        struct oneshot_result result = {0};
+        uint64_t start = clock_ns();
+        note_running(d, sys, names->v[i]);
+        enum onfail onfail = run_one(d, sys, c, names->v[i], &result);
+        stamp_one(d, sys, names->v[i], start, &result);
+        record_add(rec, names->v[i], &result);
+        json_decref(result.left);
+        if (onfail != ONFAIL_CONTINUE && !d->stage)
+            log_notice("%s asks for %s: the machine is on its way down, as it was asked", names->v[i],
+                       onfail_name(onfail));
+        else
+            over = sys->onfail(names->v[i], onfail);
+    }
+    note_running(d, sys, "");
+}
+
+static void conclude_all(const struct oneshot_dir *d, const struct oneshot_system *sys, uint64_t start,
+                         const struct oneshot_record *rec) {
+    char summary[160];
+    AUTO_FREE char *path = NULL;
+    struct err e = {0};
+    bool ok = record_failures(rec) == 0;
+
+    (void)record_summary(rec, summary, sizeof(summary));
+    stamp(d, sys, "all", start, ok, summary);
+    if (!ok)
+        log_notice("%s containers: %s", d->prefix, summary);
+    if (asprintf(&path, "%s/%s.json", sys->run_dir, d->prefix) < 0)
+        path = NULL;
+    if (path && record_save(rec, path, &e) < 0)
+        log_warning("%s", e.msg);
+}
+
+unsigned oneshot_run(const struct oneshot_dir *d, const struct oneshot_system *sys, const struct cmdline *c) {
+    AUTO_NAMES struct names names = {0};
+    struct oneshot_record rec;
+    struct err e = {0};
+    uint64_t start = clock_ns();
 
     int r = list_dir(d->dir, &names, &e);
     if (r == -ENOENT)
@@ -384,19 +245,12 @@ unsigned oneshot_run(const struct oneshot_dir *d, const struct cmdline *c) {
         return 1;
     }
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-    make_log_dir(d);
-    for (size_t i = 0; i < names.len; i++) {
-        uint64_t start = clock_ns();
-        e.msg[0] = '\0';
-        enum onfail onfail = ONFAIL_CONTINUE;
-        r = run_one(d, names.v[i], c, &onfail, &e);
-        if (r < 0) {
-            failures++;
-            log_error("%s container %s failed: %s", d->prefix, names.v[i], e.msg);
-        }
-        stamp(d, names.v[i], start, r == 0, r < 0 ? e.msg : "");
-        if (r < 0 && give_up(names.v[i], onfail))
-            break;
-    }
+    make_dirs(d, sys);
+    record_init(&rec);
+    run_all(d, sys, c, &names, &rec);
+    link_logs(d);
+    conclude_all(d, sys, start, &rec);
+    unsigned failures = record_failures(&rec);
+    record_fini(&rec);
     return failures;
 }

@@ -10,15 +10,18 @@
 
 struct options {
     enum log_level level;
-    bool json, help;
-    const char *command; /* "" if there is none */
-    char **args;         /* behind the command's name */
+    bool quiet, verbose; /* which `level` comes from */
+    bool json, svg, help, follow;
+    const char *sock, *path, *ns; /* containerd's socket, the bundles' directory, containerd's namespace; or NULL */
+    const char *dump_spec, *containerd; /* a file; containerd's program; or NULL */
+    const char *command;                /* "" if there is none */
+    char **args;                        /* behind the command's name */
     int args_len;
 };
 
 /*
- * Options (one dash or two) may stand before and after the command; behind "--" nothing is an option. Sorts argv: words
- * first. -EINVAL: an unknown option.
+ * Options (one dash or two; "--sock PATH" or "--sock=PATH") may stand before and after the command; behind "--" nothing
+ * is an option. Sorts argv: words first. -EINVAL: an unknown option, or what is wrong with its value.
  */
 int options_parse(int argc, char **argv, struct options *o, struct err *e);
 

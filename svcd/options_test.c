@@ -57,7 +57,8 @@ static void options_stand_anywhere_with_one_dash_or_two(void **state) {
 static void an_unknown_option_is_named(void **state) {
     struct options o;
     (void)state;
-    for (const char *const *word = (const char *const[]){"--jsn", "-", "-vv", "--json=1", NULL}; *word; word++) {
+    for (const char *const *word = (const char *const[]){"--jsn", "-", "-vv", "--json=1", "--soc", "--sockets=1", NULL};
+         *word; word++) {
         struct err e = {0};
         char line[64];
         (void)snprintf(line, sizeof(line), "service list %s", *word);
@@ -79,6 +80,45 @@ static void help_is_asked_for_anywhere(void **state) {
     assert_int_equal(parse("service start help", &o, NULL), 0);
     assert_false(o.help);
     assert_string_equal(o.args[0], "help");
+}
+
+static void values_stand_behind_a_blank_or_an_equals_sign(void **state) {
+    struct options o;
+    (void)state;
+    assert_int_equal(
+        parse("service -containerd-namespace other start --sock=/s.sock -path /var/bundles --dump-spec f -- -x", &o,
+              NULL),
+        0);
+    assert_string_equal(o.ns, "other");
+    assert_string_equal(o.sock, "/s.sock");
+    assert_string_equal(o.path, "/var/bundles");
+    assert_string_equal(o.dump_spec, "f");
+    assert_string_equal(o.command, "start");
+    assert_int_equal(o.args_len, 1);
+    assert_string_equal(o.args[0], "-x");
+    assert_int_equal(parse("service start www", &o, NULL), 0);
+    assert_null(o.sock);
+    assert_null(o.path);
+    assert_null(o.ns);
+    assert_null(o.dump_spec);
+}
+
+static void a_value_that_is_missing_is_said(void **state) {
+    struct options o;
+    (void)state;
+    for (const char *const *word = (const char *const[]){"--sock", "-path", "--dump-spec=", NULL}; *word; word++) {
+        struct err e = {0};
+        char line[64];
+        (void)snprintf(line, sizeof(line), "service start www %s", *word);
+        assert_int_equal(parse(line, &o, &e), -EINVAL);
+        assert_non_null(strstr(e.msg, "needs a value"));
+    }
+}
+
+static void quiet_and_verbose_contradict_each_other(void **state) {
+    struct options o;
+    (void)state;
+    assert_int_equal(parse("service -q -v list", &o, NULL), -EINVAL);
 }
 
 static void nothing_is_an_option_behind_two_dashes(void **state) {
@@ -116,6 +156,9 @@ int main(void) {
         cmocka_unit_test(options_stand_anywhere_with_one_dash_or_two),
         cmocka_unit_test(an_unknown_option_is_named),
         cmocka_unit_test(help_is_asked_for_anywhere),
+        cmocka_unit_test(values_stand_behind_a_blank_or_an_equals_sign),
+        cmocka_unit_test(a_value_that_is_missing_is_said),
+        cmocka_unit_test(quiet_and_verbose_contradict_each_other),
         cmocka_unit_test(nothing_is_an_option_behind_two_dashes),
         cmocka_unit_test(no_word_is_no_command),
         cmocka_unit_test(links_choose_by_a_word),

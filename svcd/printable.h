@@ -9,7 +9,7 @@
 /* What stands in b from `from` on is text of containers and goes to a terminal: control characters become '?'. */
 void make_printable(struct buf *b, size_t from);
 
-/* The same for a whole text, of which line ends and tabs stay. */
+/* The same for whole lines, of which line ends, carriage returns and tabs stay. */
 void make_lines_printable(char *text, size_t len);
 
 #endif

@@ -1,61 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One service: its bundle, what is wanted of it, where it is in its life, and how it has fared. */
+/* One service: its bundle, its policy, what is wanted of it, where it is in its life, and how it has fared. */
 #ifndef SVCD_SERVICE_H
 #define SVCD_SERVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "lib/loop.h"
 #include "runtime-config/runtime.h"
+#include "svcd/grpc.h"
+#include "svcd/health.h"
 #include "svcd/lifecycle.h"
 
 #define SERVICE_NAME_MAX 128
+#define SERVICES_NAMESPACE "services.linuxkit"
 #define SERVICE_ERROR_MAX 512
+#define SERVICE_REASON_MAX 128
 
 struct service;
+struct grpc;
 
-/* What the states do; tests replace it. Answers come back through service_event(). */
+enum service_timer {
+    TIMER_LIFE,  /* the state's deadline, or the pause before the next start */
+    TIMER_PROBE, /* the next look at it */
+    TIMER_READY, /* it must be ready by then */
+    TIMERS
+};
+
+/* The world below a service; tests replace it. */
 struct service_ops {
-    void (*enter)(struct service *s, enum life l);
+    void (*enter)(struct service *s, enum life l); /* does what the state does; answers with service_event() */
+    void (*probe)(struct service *s, const struct probe_policy *p, uint64_t timeout_ms); /* with service_probed() */
+    void (*stop_probe)(struct service *s);                                               /* no answer any more */
+    uint64_t (*now_ms)(void);
+    void (*set_timer)(struct service *s, enum service_timer t, uint64_t ms); /* 0: none; then service_timeout() */
 };
 
 typedef void service_changed_fn(struct service *s, void *data);
+typedef bool service_turn_fn(const struct service *s, void *data);
 
 struct service {
     char name[SERVICE_NAME_MAX];
     char *bundle; /* directory */
     const struct service_ops *ops;
     struct loop *loop;
-    struct grpc **connection; /* svcd's; NULL while there is none */
-    service_changed_fn *changed;
+    struct grpc **connection;    /* svcd's; NULL while there is none */
+    service_changed_fn *changed; /* of its state or its health */
+    service_turn_fn *turn;       /* whether it may start now, behind a pause; NULL: always */
+    service_changed_fn *doubt;   /* containerd should have said something and has not; NULL: nobody wants to know */
     void *data;
 
+    char ns[GRPC_NS_MAX]; /* containerd's, if it is not SERVICES_NAMESPACE; else "" */
+    struct policy policy;
+    struct service **after, **before; /* whom it starts behind, who starts behind it: order.h */
+    size_t after_len, before_len;
+    bool placed; /* order.c's */
     enum life life;
-    bool wanted;
-    bool restart;        /* start again once it is down */
-    bool ended;          /* it has run and ended since it was last asked to start */
-    bool failed;         /* the last attempt went wrong, or it ended with something else than 0 */
-    bool queued;         /* to be started, as soon as fewer others are on their way */
-    bool settled;        /* the first attempt has come to a result */
-    unsigned generation; /* answers to calls of an earlier life are not for this one */
-    unsigned backoff_ms;
+    struct life_record record;
+    bool restart;                 /* start again once it is down */
+    bool queued;                  /* to be started, as soon as its turn comes */
+    bool again;                   /* it waits for a start, not for another look */
+    bool due;                     /* its pause is over; it waits for its turn */
+    bool alive;                   /* its task ran when it was last seen */
+    bool settled;                 /* the first attempt has come to a result */
+    bool told;                    /* at the end of svcd: to stop */
+    bool onfail_due;              /* it has failed for good, and nobody has acted on it yet */
+    unsigned generation;          /* answers to calls of an earlier life are not for this one */
+    uint64_t backoff_ms, look_ms; /* the last pause before a start; before another look */
+    unsigned faults;              /* up.c's: how often it has failed */
+    uint64_t fault_ns;            /* up.c's: when, the last time it looked */
     unsigned restarts;
     uint32_t pid;
-    uint32_t exit_status;
+
+    struct health_state health;
+    struct probe *probe; /* under way, or NULL */
+    unsigned probe_serial;
+
+    bool exit_known;
+    uint32_t exit_status;                  /* of the last life that has ended */
+    char exit_reason[SERVICE_REASON_MAX];  /* "exited with status 3"; "" */
+    char error[SERVICE_ERROR_MAX];         /* why the last attempt or life failed; "" */
+    char health_error[SERVICE_REASON_MAX]; /* why the last probe failed */
+    char *cgroup;                          /* of the life that runs; NULL: not known */
+    char *kept;                            /* memory.c's: what it noted last */
+    uint64_t oom_kills;                    /* in it, when it began */
+
     bool timed;        /* its first start is in the boot timeline, or on its way there */
     uint64_t asked_ns; /* of that first start; 0 afterwards */
     uint64_t entered_ns, started_ms;
-    char error[SERVICE_ERROR_MAX]; /* of the last failure */
     char *stdout_path, *stderr_path;
     struct runtime runtime;
-    struct loop_source timer;
+    bool loaded; /* runtime, from a file of that age */
+    struct timespec loaded_mtime;
+    struct loop_source timers[TIMERS];
+    int pidfd; /* of its process, while it runs; -1 */
+    struct loop_source gone, overdue;
+    struct worker *worker;
 };
 
-/* name is checked: 1 to 127 characters, no slash, not . or .. */
+/* name is checked: 1 to 127 characters, no slash, not . or .. The policy is read; what is wrong with it is said when
+ * the service starts. */
 int service_init(struct service *s, const char *dir, const char *name, struct loop *l, struct grpc **connection,
                  service_changed_fn *changed, void *data, struct err *e);
 void service_fini(struct service *s);
+
+/* The connection, for one call in the service's namespace; NULL while there is none. */
+struct grpc *service_grpc(const struct service *s);
+
+static inline const char *service_namespace(const struct service *s) {
+    return *s->ns ? s->ns : SERVICES_NAMESPACE;
+}
 
 void service_start(struct service *s);
 void service_stop(struct service *s);
@@ -67,7 +122,32 @@ void service_event(struct service *s, enum life_event ev);
 /* Records why, for the console and `service list`, then LIFE_EV_ERROR. */
 void service_fail(struct service *s, const char *what, const char *why);
 
-/* Records how it ended, then LIFE_EV_EXIT. */
-void service_exited(struct service *s, uint32_t exit_status);
+/* Records how it ended, then LIFE_EV_EXIT. oom: the kernel killed in its cgroup for want of memory. */
+void service_exited(struct service *s, uint32_t exit_status, bool oom);
+
+/*
+ * There is no such task: LIFE_EV_NOT_FOUND. If it ran when it was last seen, it has ended, and that is a failure: then
+ * LIFE_EV_EXIT where it was looked for.
+ */
+void service_not_found(struct service *s);
+
+/* The probe that was asked for last has come to a result; why is "" if ok. */
+void service_probed(struct service *s, bool ok, const char *why);
+
+/* Behind the pause before a start, when it is not its turn: it is `due` from then on, and service_turn() starts it. */
+void service_timeout(struct service *s, enum service_timer t);
+void service_turn(struct service *s);
+
+/* It runs, and is ready if it says when it is. */
+bool service_is_ready(const struct service *s);
+
+/* Why it is not up, when it should be: NULL if nothing is wrong. */
+const char *service_trouble(const struct service *s);
+
+/* For people: the state of its life, or "queued". */
+const char *service_state_name(const struct service *s);
+
+/* The default of set_timer, on the loop. */
+void service_arm(struct service *s, enum service_timer t, uint64_t ms);
 
 #endif

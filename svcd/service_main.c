@@ -11,19 +11,28 @@
 #include "lib/timeline.h"
 #include "svcd/boot_table.h"
 #include "svcd/client.h"
+#include "svcd/direct.h"
+#include "svcd/logs.h"
 #include "svcd/onboot.h"
 #include "svcd/options.h"
-#include "svcd/printable.h"
+#include "svcd/show.h"
+#include "svcd/spec.h"
 #include "svcd/svcd.h"
+#include "svcd/volumes.h"
 
 #define CONNECT_WAIT_MS 5000
 #define SVCD "/usr/bin/svcd"
 #define EXIT_MISUSE 100
+#define STATUS_LINES 10 /* of each of the two outputs */
 
-static const char usage[] = "usage: service [-q|-v] COMMAND\n"
+static const char usage[] = "usage: service [-q|-v] [--containerd-namespace NS] COMMAND\n"
                             "  list [--json]          every service and its state\n"
-                            "  start|stop|restart NAME\n"
-                            "  boot [--json]          what the boot spent its time on\n"
+                            "  status NAME [--json]   all about one, and the last it has written\n"
+                            "  start|stop|restart [--sock S] [--path P] [--dump-spec FILE] NAME\n"
+                            "  kill NAME [SIGNAL]     send its first process a signal (SIGKILL)\n"
+                            "  wait NAME              until it is down; 1 if its end was no good one\n"
+                            "  logs NAME [-f]         what it has written; -f: and what it writes\n"
+                            "  boot [--json|--svg]    what the boot spent its time on\n"
                             "  system-init            start containerd and all services\n"
                             "  onboot, onshutdown, volumes   what /etc/init.d and /etc/shutdown.d call\n";
 
@@ -38,8 +47,7 @@ static int print_json(const json_t *doc) {
 }
 
 static int cmd_volumes(const struct options *o) {
-    (void)o;
-    return volumes_mount("/containers/volumes") > 0;
+    return volumes_mount(o->path ? o->path : VOLUMES_DIR) > 0;
 }
 
 static int run_oneshots(const struct oneshot_dir *d) {
@@ -48,7 +56,7 @@ static int run_oneshots(const struct oneshot_dir *d) {
 
     if (r < 0)
         log_warning("could not read the kernel command line: %s", strerror(-r));
-    return oneshot_run(d, &c) > 0;
+    return oneshot_run(d, &oneshot_system, &c) > 0;
 }
 
 static int cmd_onboot(const struct options *o) {
@@ -59,6 +67,19 @@ static int cmd_onboot(const struct options *o) {
 static int cmd_onshutdown(const struct options *o) {
     (void)o;
     return run_oneshots(&oneshot_onshutdown);
+}
+
+static void note(const char *text) {
+    log_notice("svcd waits: %s", text);
+}
+
+/* At the boot containerd is always about to start. */
+static void note_quietly(const char *text) {
+    log_debug("svcd waits: %s", text);
+}
+
+static bool svcd_is_there(void) {
+    return access(CONTROL_SOCKET, F_OK) == 0;
 }
 
 /* Under another init nobody has started the supervisor. */
@@ -75,10 +96,16 @@ static int cmd_system_init(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
 
-    (void)o;
-    int r = access(CONTROL_SOCKET, F_OK) < 0 && getppid() != 1 ? start_svcd(&e) : 0;
+    if (o->sock || o->path || o->containerd) {
+        log_error("svcd has its own containerd: system-init takes no --sock, --path or --containerd");
+        return EXIT_MISUSE;
+    }
+    int r = !svcd_is_there() && getppid() != 1 ? start_svcd(&e) : 0;
     if (!r)
-        r = client_request(CONTROL_SOCKET, "system-init", NULL, CONNECT_WAIT_MS, &reply, &e);
+        r = client_request(
+            CONTROL_SOCKET,
+            &(const struct client_ask){.cmd = "system-init", .wait_ms = CONNECT_WAIT_MS, .note = note_quietly}, &reply,
+            &e);
     if (r < 0) {
         log_error("%s", e.msg);
         return 1;
@@ -89,76 +116,118 @@ static int cmd_system_init(const struct options *o) {
     return error != NULL;
 }
 
-static int format_list(const json_t *services, struct buf *out) {
-    const json_t *s;
-    size_t i;
-    int r = buf_printf(out, "%-24s %-12s %8s %8s  %s\n", "NAME", "STATE", "PID", "RESTARTS", "LAST ERROR");
+static int ask(const char *cmd, const char *name, const char *signal, json_t **reply) {
+    const struct client_ask a = {.cmd = cmd, .name = name, .signal = signal, .note = note};
+    struct err e = {0};
 
-    json_array_foreach(services, i, s) {
-        char pid[24] = "-";
-        json_int_t n = json_integer_value(json_object_get(s, "pid"));
-        const char *error = json_string_value(json_object_get(s, "last_error"));
-        if (n > 0)
-            (void)snprintf(pid, sizeof(pid), "%lld", (long long)n);
-        size_t line = out->len;
-        if (!r)
-            r = buf_printf(out, "%-24s %-12s %8s %8lld  %s", json_string_value(json_object_get(s, "name")),
-                           json_string_value(json_object_get(s, "state")), pid,
-                           (long long)json_integer_value(json_object_get(s, "restarts")), error ? error : "");
-        make_printable(out, line);
-        if (!r)
-            r = buf_puts(out, "\n");
+    if (client_request(CONTROL_SOCKET, &a, reply, &e) < 0) {
+        log_error("could not %s%s%s: %s", cmd, name ? " " : "", name ? name : "", e.msg);
+        return 1;
     }
-    return r;
+    const char *error = json_string_value(json_object_get(*reply, "error"));
+    if (error)
+        log_error("could not %s%s%s: %s", cmd, name ? " " : "", name ? name : "", error);
+    return error != NULL;
 }
 
 static int cmd_list(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     AUTO_BUF struct buf out = BUF_INIT;
-    struct err e = {0};
 
-    if (client_request(CONTROL_SOCKET, "list", NULL, 0, &reply, &e) < 0) {
-        log_error("%s", e.msg);
+    if (ask("list", NULL, NULL, &reply))
         return 1;
-    }
     const json_t *services = json_object_get(reply, "services");
+    json_int_t lost = json_integer_value(json_object_get(reply, "lost_lines"));
+    if (lost > 0)
+        log_notice("the console did not take %lld lines of svcd's", (long long)lost);
     if (o->json)
         return print_json(services);
-    if (format_list(services, &out) < 0) {
+    if (show_list(services, &out) < 0) {
         log_error("could not print the list: out of memory");
         return 1;
     }
     return print(&out);
 }
 
-static int ask_one(const char *cmd, const struct options *o) {
+/* The name of the one service that a command is for; NULL, and said: there is none. */
+static const char *one_name(const struct options *o, int args_max) {
+    if (o->args_len >= 1 && o->args_len <= args_max)
+        return o->args[0];
+    log_error("could not %s: give the name of one service; `service list` shows them", o->command);
+    return NULL;
+}
+
+/* Without svcd, and for what is none of its services, containerd is asked itself, as LinuxKit's command does it. */
+static int change_one(const struct options *o) {
+    const struct direct_place at = {o->sock ? o->sock : direct_default.sock, o->path ? o->path : direct_default.path,
+                                    o->ns ? o->ns : direct_default.ns};
     AUTO_JSON json_t *reply = NULL;
+    const char *name = one_name(o, 1);
     struct err e = {0};
 
-    if (o->args_len != 1) {
-        log_error("could not %s: give the name of one service; `service list` shows them", cmd);
+    if (!name)
         return EXIT_MISUSE;
-    }
-    if (client_request(CONTROL_SOCKET, cmd, o->args[0], 0, &reply, &e) < 0) {
-        log_error("could not %s %s: %s", cmd, o->args[0], e.msg);
+    if (o->dump_spec && strcmp(o->command, "stop") != 0 && spec_dump(at.path, name, o->dump_spec, &e) < 0) {
+        log_error("could not %s %s: %s", o->command, name, e.msg);
         return 1;
     }
-    const char *error = json_string_value(json_object_get(reply, "error"));
-    if (error)
-        log_error("could not %s %s: %s", cmd, o->args[0], error);
-    return error != NULL;
+    bool is_svcds = !strcmp(at.sock, direct_default.sock) && !strcmp(at.path, direct_default.path) &&
+                    !strcmp(at.ns, direct_default.ns);
+    return is_svcds && svcd_is_there() ? ask(o->command, name, NULL, &reply) : direct_run(o->command, name, &at);
 }
 
-static int cmd_start(const struct options *o) {
-    return ask_one("start", o);
+static int cmd_status(const struct options *o) {
+    AUTO_JSON json_t *reply = NULL;
+    AUTO_BUF struct buf out = BUF_INIT;
+    const char *name = one_name(o, 1);
+
+    if (!name)
+        return EXIT_MISUSE;
+    if (ask("status", name, NULL, &reply))
+        return 1;
+    if (o->json)
+        return print_json(reply);
+    if (show_status(reply, &out) < 0 || buf_puts(&out, "\n") < 0) {
+        log_error("could not print the status: out of memory");
+        return 1;
+    }
+    int r = print(&out);
+    (void)logs_print(name, STATUS_LINES, false, NULL); /* there may be no log yet */
+    return r;
 }
 
-static int cmd_stop(const struct options *o) {
-    return ask_one("stop", o);
+static int cmd_kill(const struct options *o) {
+    AUTO_JSON json_t *reply = NULL;
+    const char *name = one_name(o, 2);
+
+    return name ? ask("kill", name, o->args_len > 1 ? o->args[1] : NULL, &reply) : EXIT_MISUSE;
 }
 
-static int cmd_restart(const struct options *o) {
-    return ask_one("restart", o);
+static int cmd_wait(const struct options *o) {
+    AUTO_JSON json_t *reply = NULL;
+    const char *name = one_name(o, 1);
+
+    if (!name)
+        return EXIT_MISUSE;
+    if (ask("wait", name, NULL, &reply))
+        return 1;
+    const char *state = json_string_value(json_object_get(reply, "state"));
+    const char *last = json_string_value(json_object_get(reply, "last_exit"));
+    (void)printf("%s%s%s\n", state, *last ? ": it " : "", last);
+    return strcmp(state, "failed") == 0;
+}
+
+static int cmd_logs(const struct options *o) {
+    struct err e = {0};
+    const char *name = one_name(o, 1);
+
+    if (!name)
+        return EXIT_MISUSE;
+    if (strchr(name, '/') || logs_print(name, 0, o->follow, &e) < 0) {
+        log_error("could not print the log of %s: %s", name, *e.msg ? e.msg : "it is no service's name");
+        return 1;
+    }
+    return 0;
 }
 
 static int cmd_boot(const struct options *o) {
@@ -170,7 +239,7 @@ static int cmd_boot(const struct options *o) {
     if (!r && o->json)
         return print_json(timeline);
     if (!r)
-        r = boot_table(timeline, &out, &e);
+        r = o->svg ? boot_chart(timeline, &out, &e) : boot_table(timeline, &out, &e);
     if (r < 0) {
         log_error("%s", e.msg);
         return 1;
@@ -187,28 +256,30 @@ static const struct {
     {"onshutdown", cmd_onshutdown},
     {"system-init", cmd_system_init},
     {"list", cmd_list},
-    {"start", cmd_start},
-    {"stop", cmd_stop},
-    {"restart", cmd_restart},
+    {"status", cmd_status},
+    {"start", change_one},
+    {"stop", change_one},
+    {"restart", change_one},
+    {"kill", cmd_kill},
+    {"wait", cmd_wait},
+    {"logs", cmd_logs},
     {"boot", cmd_boot},
 };
 
-static int run(const char *command, const struct options *o) {
+static int run(const struct options *o) {
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (!strcmp(commands[i].name, command))
+        if (!strcmp(commands[i].name, o->command))
             return commands[i].fn(o);
-    log_error("unknown command \"%s\"; `service help` lists them", command);
+    log_error("unknown command \"%s\"; `service help` lists them", o->command);
     return EXIT_MISUSE;
 }
 
 int service_main(const char *name, int argc, char **argv) {
-    struct options o = {.level = LOG_LEVEL_NOTICE};
+    struct options o;
     struct err e = {0};
     const char *linked = options_linked_command(name);
 
     log_init("service", LOG_LEVEL_NOTICE);
-    if (linked)
-        return run(linked, &o);
     if (options_parse(argc, argv, &o, &e) < 0) {
         log_error("%s", e.msg);
         return EXIT_MISUSE;
@@ -216,9 +287,11 @@ int service_main(const char *name, int argc, char **argv) {
     log_init("service", o.level);
     if (o.help)
         return fputs(usage, stdout) < 0;
+    if (!*o.command && linked)
+        o.command = linked;
     if (!*o.command) {
         (void)fputs(usage, stderr);
         return EXIT_MISUSE;
     }
-    return run(o.command, &o);
+    return run(&o);
 }

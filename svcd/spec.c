@@ -2,6 +2,8 @@
 #include "svcd/spec.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
@@ -17,30 +19,86 @@ static int set_oom_score(json_t *spec) {
     return json_object_set_new(process, "oomScoreAdj", json_integer(0));
 }
 
-int spec_load(const char *bundle, char **out, struct err *e) {
-    AUTO_JSON json_t *spec = NULL;
+/* *spec is a new reference; *root is its root, whose path is absolute then. */
+static int load(const char *bundle, json_t **spec, json_t **root, struct err *e) {
     AUTO_FREE char *path = path_join(bundle, "config.json");
     AUTO_FREE char *absolute = NULL;
-    json_t *root = NULL;
     const char *rootfs = "";
 
     if (!path)
         return err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
-    int r = json_load_path(path, SPEC_MAX, &spec, e);
+    int r = json_load_path(path, SPEC_MAX, spec, e);
     if (r < 0)
         return r;
-    r = json_get_object(spec, "$", "root", true, &root, e);
+    r = json_get_object(*spec, "$", "root", true, root, e);
     if (!r)
-        r = json_get_string(root, "$.root", "path", true, &rootfs, e);
+        r = json_get_string(*root, "$.root", "path", true, &rootfs, e);
     if (r < 0)
         return err_wrap(e, r, "could not use %s", path);
-    if (*rootfs != '/') {
-        absolute = path_join(bundle, rootfs);
-        if (!absolute || json_object_set_new(root, "path", json_string(absolute)) < 0)
-            return err_errno(e, -ENOMEM, "could not read %s", path);
-    }
-    if (set_oom_score(spec) < 0)
+    if (*rootfs == '/')
+        return 0;
+    absolute = path_join(bundle, rootfs);
+    if (!absolute || json_object_set_new(*root, "path", json_string(absolute)) < 0)
         return err_errno(e, -ENOMEM, "could not read %s", path);
-    *out = json_dumps(spec, JSON_COMPACT);
+    return 0;
+}
+
+int spec_load(const char *bundle, char **out, struct err *e) {
+    AUTO_JSON json_t *spec = NULL;
+    json_t *root = NULL;
+    int r = load(bundle, &spec, &root, e);
+
+    if (r < 0)
+        return r;
+    *out = set_oom_score(spec) < 0 ? NULL : json_dumps(spec, JSON_COMPACT);
+    return *out ? 0 : err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
+}
+
+int spec_dump(const char *path, const char *name, const char *file, struct err *e) {
+    AUTO_FREE char *bundle = path_join(path, name);
+    AUTO_FREE char *compact = NULL;
+    int r = bundle ? spec_load(bundle, &compact, e) : err_errno(e, -ENOMEM, "could not read the spec of %s", name);
+
+    if (r < 0)
+        return r;
+    AUTO_JSON json_t *spec = json_loads(compact, 0, NULL);
+    AUTO_FREE char *text = json_dumps(spec, JSON_INDENT(4));
+    if (!text)
+        return err_errno(e, -ENOMEM, "could not write %s", file);
+    return write_file_atomic(file, text, strlen(text), 0644, false, e);
+}
+
+int spec_check(const char *bundle, struct err *e) {
+    AUTO_JSON json_t *spec = NULL;
+    json_t *root = NULL;
+    struct stat st;
+    int r = load(bundle, &spec, &root, e);
+
+    if (r < 0)
+        return r;
+    const char *path = json_string_value(json_object_get(root, "path"));
+    r = stat(path, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+    return r < 0 ? err_errno(e, r, "could not use %s/config.json: $.root.path: %s", bundle, path) : 0;
+}
+
+int spec_process(const char *bundle, const char *const *args, size_t args_len, char **out, struct err *e) {
+    AUTO_JSON json_t *spec = NULL;
+    AUTO_JSON json_t *command = json_array();
+    AUTO_FREE char *path = path_join(bundle, "config.json");
+    json_t *process = NULL;
+
+    if (!path || !command)
+        return err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
+    int r = json_load_path(path, SPEC_MAX, &spec, e);
+    if (!r)
+        r = json_get_object(spec, "$", "process", true, &process, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < args_len; i++)
+        if (json_array_append_new(command, json_string(args[i])) < 0)
+            return err_errno(e, -ENOMEM, "could not read %s", path);
+    if (json_object_set(process, "args", command) < 0 || json_object_set_new(process, "terminal", json_false()) < 0)
+        return err_errno(e, -ENOMEM, "could not read %s", path);
+    *out = json_dumps(process, JSON_COMPACT);
     return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s", path);
 }

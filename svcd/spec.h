@@ -2,9 +2,20 @@
 #ifndef SVCD_SPEC_H
 #define SVCD_SPEC_H
 
+#include <stddef.h>
+
 #include "lib/err.h"
 
 /* BUNDLE/config.json as containerd gets it: root.path absolute, since the shim runs it from a bundle of its own. */
 int spec_load(const char *bundle, char **out, struct err *e);
+
+/* 0: config.json can be read, and the root that it names is a directory. */
+int spec_check(const char *bundle, struct err *e);
+
+/* The process of BUNDLE/config.json, with another command and no terminal: what is to run beside it. */
+int spec_process(const char *bundle, const char *const *args, size_t args_len, char **out, struct err *e);
+
+/* Writes what spec_load() gives for the bundle PATH/NAME to a file, indented for people. */
+int spec_dump(const char *path, const char *name, const char *file, struct err *e);
 
 #endif

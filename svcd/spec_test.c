@@ -92,8 +92,37 @@ static int teardown(void **state) {
     return rmdir(bundle);
 }
 
+static void a_root_that_is_missing_is_named(void **state) {
+    AUTO_FREE char *spec = NULL;
+    char root[96];
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(load("{\"root\":{\"path\":\"rootfs\"}}", &spec, NULL), 0);
+    assert_int_equal(spec_check(bundle, &e), -ENOENT);
+    assert_non_null(strstr(e.msg, "config.json: $.root.path: "));
+    (void)snprintf(root, sizeof(root), "%s/rootfs", bundle);
+    assert_int_equal(mkdir_p(root, 0755, NULL), 0);
+    assert_int_equal(spec_check(bundle, NULL), 0);
+    assert_int_equal(rmdir(root), 0);
+}
+
+static void a_dump_is_what_containerd_gets(void **state) {
+    AUTO_FREE char *spec = NULL, *file = path_join(bundle, "dump");
+    AUTO_BUF struct buf text = BUF_INIT;
+    (void)state;
+    assert_int_equal(load("{\"root\":{\"path\":\"rootfs\"},\"hostname\":\"x\"}", &spec, NULL), 0);
+    assert_int_equal(spec_dump("/tmp", strrchr(bundle, '/') + 1, file, NULL), 0);
+    assert_int_equal(read_file(file, 4096, &text, NULL), 0);
+    assert_non_null(strstr(text.data, "{\n    \""));
+    AUTO_JSON json_t *dumped = json_loads(text.data, 0, NULL), *expected = json_loads(spec, 0, NULL);
+    assert_true(json_equal(dumped, expected));
+    assert_int_equal(unlink(file), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_root_that_is_missing_is_named),
+        cmocka_unit_test(a_dump_is_what_containerd_gets),
         cmocka_unit_test(a_relative_root_is_put_into_the_bundle),
         cmocka_unit_test(nothing_else_is_changed),
         cmocka_unit_test(what_is_wrong_is_named),

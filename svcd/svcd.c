@@ -4,11 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "lib/timeline.h"
+#include "svcd/acts.h"
+#include "svcd/memory.h"
+#include "svcd/onfail.h"
+#include "svcd/order.h"
 
 struct service *svcd_find(struct svcd *d, const char *name) {
     for (size_t i = 0; i < d->services_len; i++)
@@ -19,7 +25,7 @@ struct service *svcd_find(struct svcd *d, const char *name) {
 
 static bool all_down(const struct svcd *d) {
     for (size_t i = 0; i < d->services_len; i++)
-        if (d->services[i].life != LIFE_DOWN)
+        if (!life_is_down(d->services[i].life))
             return false;
     return true;
 }
@@ -29,43 +35,90 @@ static bool nothing_to_wait_for(const struct svcd *d) {
     return all_down(d) || !d->containerd.ready;
 }
 
-/* Whether a service is down is not to be seen in containerd: the next svcd must not run a one-shot once more. */
-static int open_down_file(const struct svcd *d, const struct service *s, int flags) {
-    AUTO_FREE char *path = path_join(d->down_dir, s->name);
+static void start_next(struct svcd *d);
 
-    return path ? open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
-}
-
-static bool was_down(const struct svcd *d, const struct service *s) {
-    AUTO_CLOSE int fd = open_down_file(d, s, O_RDONLY);
-
-    return fd >= 0;
-}
-
-static void remember(const struct svcd *d, const struct service *s) {
-    if (s->life == LIFE_DOWN) {
-        AUTO_CLOSE int fd = open_down_file(d, s, O_WRONLY | O_CREAT);
-        if (fd < 0)
-            log_warning("could not note in %s that service %s is down", d->down_dir, s->name);
-    } else {
-        AUTO_FREE char *path = path_join(d->down_dir, s->name);
-        if (path)
-            (void)unlink(path);
+/* Those whose turn it is: nobody that starts behind them is left. */
+static void stop_next(struct svcd *d) {
+    for (size_t i = 0; i < d->services_len; i++) {
+        struct service *s = &d->services[i];
+        if (!s->told && order_may_stop(s)) {
+            s->told = true;
+            service_stop(s); /* a change: may come back here */
+        }
     }
 }
 
-static void start_queued(struct svcd *d);
+static void end_when_all_is_down(struct svcd *d) {
+    if (!d->stopping || d->ending || !nothing_to_wait_for(d))
+        return;
+    d->ending = true;
+    containerd_stop(&d->containerd);
+}
+
+static size_t on_their_way(const struct svcd *d);
+
+/* The last of those that were on their way has arrived, or is not: what starting took of the heap is given back. */
+static void rest_from_starting(struct svcd *d) {
+    bool starting = on_their_way(d) > 0;
+
+    if (d->starting && !starting)
+        (void)malloc_trim(0);
+    d->starting = starting;
+}
+
+static void on_logs_written(void *data) {
+    const struct svcd *d = data;
+
+    for (size_t i = 0; i < d->services_len; i++)
+        if (!life_is_down(d->services[i].life))
+            acts_bound_logs(&d->services[i]);
+}
+
+static void watch_logs(struct svcd *d, const struct service *s) {
+    struct err e = {0};
+
+    if (s->life == LIFE_RUNNING && acts_logs_to_files(s) && logbound_watch(&d->logs, &e) < 0)
+        log_warning("%s", e.msg);
+}
 
 static void on_service_changed(struct service *s, void *data) {
     struct svcd *d = data;
 
     if (!d->stopping) /* then it is our end that takes them down, and the next svcd brings them back */
-        remember(d, s);
+        memory_keep(d->memory_dir, s);
+    if (s->life == LIFE_FAILED && s->onfail_due && !d->stopping) {
+        s->onfail_due = false;
+        (void)onfail_act(s->name, s->policy.onfail);
+    }
     control_service_changed(&d->control, s);
     if (!d->stopping && d->containerd.ready)
-        start_queued(d);
-    if (d->stopping && d->containerd.wanted && nothing_to_wait_for(d))
-        containerd_stop(&d->containerd);
+        start_next(d);
+    up_changed(&d->up, s);
+    rest_from_starting(d);
+    watch_logs(d, s);
+    if (d->stopping)
+        stop_next(d);
+    end_when_all_is_down(d);
+}
+
+static bool has_a_turn(const struct service *s, void *data);
+
+static void on_doubt(struct service *s, void *data) {
+    struct svcd *d = data;
+
+    (void)s;
+    containerd_doubt(&d->containerd);
+}
+
+/* How long PID 1 has to wait for us, if it is to let every service end in peace. */
+static void write_stop_file(const struct svcd *d) {
+    struct err e = {0};
+    char text[32];
+
+    uint64_t ms = order_stop_ms(d->services, d->services_len) + CONTAINERD_STOP_MS;
+    int n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)(ms + 999) / 1000);
+    if (write_file_atomic(STOP_FILE, text, (size_t)n, 0644, false, &e) < 0)
+        log_warning("%s", e.msg);
 }
 
 static int load_services(struct svcd *d, struct err *e) {
@@ -90,8 +143,13 @@ static int load_services(struct svcd *d, struct err *e) {
             service_fini(s);
             continue;
         }
+        s->turn = has_a_turn;
+        s->doubt = on_doubt;
         d->services_len++;
     }
+    if (order_resolve(d->services, d->services_len) < 0)
+        log_error("could not order the services: out of memory; they start without one");
+    write_stop_file(d);
     return 0;
 }
 
@@ -106,27 +164,73 @@ static size_t on_their_way(const struct svcd *d) {
     size_t n = 0;
 
     for (size_t i = 0; i < d->services_len; i++)
-        n += d->services[i].life >= LIFE_ADOPT && d->services[i].life <= LIFE_START;
+        n += life_is_starting(d->services[i].life);
     return n;
 }
 
 static struct service *next_queued(const struct svcd *d) {
     for (size_t i = 0; i < d->services_len; i++)
-        if (d->services[i].queued)
+        if (d->services[i].queued && order_may_start(&d->services[i]))
             return &d->services[i];
     return NULL;
 }
 
-/* A start is a change, and so comes back here: everything is looked at anew for each. */
-static void start_queued(struct svcd *d) {
-    const size_t max = starts_max();
-    struct service *s;
+static void say_what_is_missing(const struct service *s) {
+    for (size_t i = 0; i < s->after_len; i++)
+        if (!service_is_ready(s->after[i]) && s->after[i]->record.wanted && service_trouble(s->after[i]))
+            log_warning("service %s: %s has not come up; starting all the same", s->name, s->after[i]->name);
+}
 
-    while (on_their_way(d) < max && (s = next_queued(d))) {
-        s->queued = false;
-        if (s->life == LIFE_DOWN)
-            service_start(s);
+static bool has_a_turn(const struct service *s, void *data) {
+    (void)s;
+    return on_their_way(data) < starts_max();
+}
+
+/* Who has waited longest: one that crashes all the time comes behind the others. */
+static struct service *next_due(const struct svcd *d) {
+    struct service *first = NULL;
+
+    for (struct service *s = d->services; s && s < d->services + d->services_len; s++)
+        if (s->due && (!first || s->entered_ns < first->entered_ns))
+            first = s;
+    return first;
+}
+
+static void start_from_the_queue(struct service *s) {
+    s->queued = false;
+    say_what_is_missing(s);
+    if (life_is_down(s->life)) {
+        unsigned attempts = s->record.attempts; /* of the svcd before */
+        service_start(s);
+        s->record.attempts = attempts;
     }
+}
+
+/* A start is a change, and so comes back here: everything is looked at anew for each. */
+static void start_next(struct svcd *d) {
+    const size_t max = starts_max();
+
+    while (on_their_way(d) < max) {
+        struct service *queued = next_queued(d);
+        struct service *due = queued ? NULL : next_due(d);
+        if (queued)
+            start_from_the_queue(queued);
+        else if (due)
+            service_turn(due);
+        else
+            break;
+    }
+}
+
+/* What was on its way up waits for its turn; all else is looked at. */
+static void resume(struct service *s) {
+    if (s->life != LIFE_DETACHED)
+        return;
+    s->queued = s->record.wanted && !s->alive;
+    if (s->queued)
+        s->life = LIFE_DOWN;
+    else
+        service_event(s, LIFE_EV_READY);
 }
 
 static void start_all(struct svcd *d) {
@@ -135,12 +239,15 @@ static void start_all(struct svcd *d) {
     d->start_due = d->resumes = false;
     for (size_t i = 0; i < d->services_len; i++) {
         struct service *s = &d->services[i];
-        if (resumes && was_down(d, s))
-            s->settled = true;
-        else if (s->life == LIFE_DOWN)
+        if (resumes && memory_take_over(d->memory_dir, s)) {
+            resume(s);
+        } else if (life_is_down(s->life)) {
             s->queued = true;
+            s->settled = false;
+            s->record.attempts = 0;
+        }
     }
-    start_queued(d);
+    start_next(d);
 }
 
 /* Again and again, as often as containerd was restarted: what is down by then stays so. */
@@ -160,6 +267,23 @@ static void on_containerd_lost(void *data) {
         service_event(&d->services[i], LIFE_EV_LOST);
 }
 
+static void on_containerd_event(void *data, const struct ctrd_event *ev) {
+    static const char *const said[] = {
+        [CTRD_EV_OOM] = "the kernel has killed a process of it: out of memory",
+        [CTRD_EV_PAUSED] = "somebody has paused it",
+        [CTRD_EV_RESUMED] = "somebody has resumed it",
+        [CTRD_EV_TASK_DELETED] = "somebody else has deleted its task",
+        [CTRD_EV_CONTAINER_DELETED] = "somebody else has deleted its container",
+    };
+    struct svcd *d = data;
+    const struct service *s = svcd_find(d, ev->id);
+
+    if (!s || !said[ev->kind] || strcmp(ev->ns, service_namespace(s)) != 0)
+        return;
+    if (s->life == LIFE_RUNNING || ev->kind == CTRD_EV_OOM) /* elsewhere it is we who delete */
+        log_warning("service %s: %s", s->name, said[ev->kind]);
+}
+
 static void on_containerd_ended(void *data) {
     struct svcd *d = data;
 
@@ -176,6 +300,32 @@ void svcd_system_init(struct svcd *d) {
     containerd_start(&d->containerd);
     if (d->containerd.ready)
         start_all(d);
+    up_begin(&d->up);
+}
+
+/* --- the end --- */
+
+static void say_later(struct svcd *d);
+
+/* Who holds on, for whoever waits for the machine to go down. */
+static void on_still_there(struct loop_source *src, void *data) {
+    struct svcd *d = data;
+
+    (void)src;
+    for (size_t i = 0; i < d->services_len; i++) {
+        const struct service *s = &d->services[i];
+        if (s->life == LIFE_STOPPING)
+            log_notice("service %s has been stopping for %llu s of its %llu s", s->name,
+                       (unsigned long long)(clock_ns() - s->entered_ns) / 1000000000u,
+                       (unsigned long long)s->policy.stop_timeout_ms / 1000);
+        else if (!life_is_down(s->life))
+            log_notice("service %s is not down yet: %s", s->name, service_state_name(s));
+    }
+    say_later(d);
+}
+
+static void say_later(struct svcd *d) {
+    (void)loop_set_timer(&d->loop, &d->still_there, STILL_THERE_MS, on_still_there, d);
 }
 
 static void stop(struct svcd *d) {
@@ -183,9 +333,11 @@ static void stop(struct svcd *d) {
         return;
     d->stopping = true;
     for (size_t i = 0; i < d->services_len; i++)
-        service_stop(&d->services[i]);
-    if (nothing_to_wait_for(d))
-        containerd_stop(&d->containerd);
+        if (!life_is_down(d->services[i].life))
+            memory_keep_for_return(d->memory_dir, &d->services[i]);
+    stop_next(d);
+    say_later(d);
+    end_when_all_is_down(d);
 }
 
 static void on_signal(struct loop_source *s, const struct signalfd_siginfo *info, void *data) {
@@ -206,17 +358,27 @@ static int start_loop(struct svcd *d, struct err *e) {
     return r < 0 ? err_errno(e, r, "could not start the event loop") : 0;
 }
 
+/* The console may be stopped, and others write there too: our way to it does not block, and theirs stays as it is. */
+static int open_own_stderr(void) {
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    return fd < 0 ? STDERR_FILENO : fd;
+}
+
 int svcd_main(void) {
     static struct svcd d;
     struct err e = {0};
 
     log_init("svcd", LOG_LEVEL_NOTICE);
+    log_set_fd(open_own_stderr());
     if (write_sysfile("/proc/self/oom_score_adj", OOM_SCORE, &e) < 0)
         log_warning("%s", e.msg);
-    d.down_dir = DOWN_DIR;
+    d.memory_dir = MEMORY_DIR;
+    up_init(&d.up, &d, UP_FILE, TIMELINE_PATH);
+    logbound_init(&d.logs, &d.loop, SERVICE_LOG_DIR, on_logs_written, &d);
     int r = start_loop(&d, &e);
     if (!r)
-        r = mkdir_p(d.down_dir, 0755, &e);
+        r = mkdir_p(d.memory_dir, 0755, &e);
     if (!r)
         r = control_start(&d.control, CONTROL_SOCKET, &d, &d.loop, &e);
     if (r < 0) {
@@ -224,6 +386,7 @@ int svcd_main(void) {
         return 1;
     }
     containerd_init(&d.containerd, &d.loop, on_containerd_ready, on_containerd_lost, on_containerd_ended, &d);
+    d.containerd.on_event = on_containerd_event;
     if (load_services(&d, &e) < 0)
         log_error("%s", e.msg);
     if (access(STARTED_FILE, F_OK) == 0) {
@@ -232,6 +395,7 @@ int svcd_main(void) {
     }
     r = loop_run(&d.loop);
     control_stop(&d.control);
+    logbound_fini(&d.logs);
     for (size_t i = 0; i < d.services_len; i++)
         service_fini(&d.services[i]);
     free(d.services);

@@ -4,26 +4,34 @@
 
 #include "svcd/containerd.h"
 #include "svcd/control.h"
+#include "svcd/logbound.h"
 #include "svcd/service.h"
+#include "svcd/up.h"
 
 #define SERVICES_DIR "/containers/services"
 #define OOM_SCORE "-999" /* ours, and containerd's after us */
 #define SERVICES_MAX 1024
 #define STARTS_MIN 4                            /* services that may be on their way at once, on the smallest machine */
 #define STARTED_FILE "/run/keelson/system-init" /* there once the services were asked to start */
-#define DOWN_DIR "/run/keelson/down"            /* a file for each service that has stopped, or has done its work */
+
+#define STOP_FILE "/run/keelson/stop-seconds" /* what a stop of all may take */
+#define STILL_THERE_MS 5000                   /* how often it is said who holds on */
 
 struct svcd {
     struct loop loop;
-    struct loop_source signals;
+    struct loop_source signals, still_there;
     struct containerd containerd;
     struct control control;
+    struct up up;
+    struct logbound logs;
     struct service *services; /* never moves: its members are in the loop */
     size_t services_len;
-    const char *down_dir;
+    const char *memory_dir;
+    bool starting;  /* some services were on their way, when one changed last */
     bool start_due; /* system-init was asked for, and containerd does not answer yet */
     bool resumes;   /* a svcd before this one was asked: what is down by then stays down */
     bool stopping;  /* SIGTERM: services, containerd, exit */
+    bool ending;    /* all services are down: containerd is on its way out */
 };
 
 int svcd_main(void);

@@ -7,23 +7,26 @@
 
 #include <cmocka.h>
 
+#include "svcd/probe.h"
 #include "svcd/svcd.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 
 static char dir[] = "/tmp/svcd_test.XXXXXX";
 static struct svcd d;
+static char up_file[64];
 
 static void fake_enter(struct service *s, enum life l) {
-    if (l == LIFE_PREPARE)
+    if (l == LIFE_PREPARE || l == LIFE_ATTACH)
         service_event(s, LIFE_EV_OK);
 }
 
-static const struct service_ops fake = {fake_enter};
+static const struct service_ops fake = {
+    .enter = fake_enter, .probe = probe_start, .stop_probe = probe_stop, .now_ms = clock_ms, .set_timer = service_arm};
 
 /* A svcd that has just been started, with containerd on its way. */
 static void fresh_with(const char *const *names, size_t len) {
     struct err e = {0};
 
-    d = (struct svcd){.down_dir = dir};
+    d = (struct svcd){.memory_dir = dir};
     assert_int_equal(loop_init(&d.loop), 0);
     containerd_init(&d.containerd, &d.loop, on_containerd_ready, on_containerd_lost, on_containerd_ended, &d);
     d.containerd.wanted = true; /* it is not started here */
@@ -35,8 +38,12 @@ static void fresh_with(const char *const *names, size_t len) {
         struct service *s = &d.services[i];
         assert_int_equal(service_init(s, "/x", names[i], &d.loop, &d.containerd.grpc, on_service_changed, &d, &e), 0);
         s->ops = &fake;
+        s->turn = has_a_turn;
     }
     d.services_len = len;
+    (void)snprintf(up_file, sizeof(up_file), "%s.up", dir);
+    up_init(&d.up, &d, up_file, "/nowhere/boot.json");
+    logbound_init(&d.logs, &d.loop, dir, on_logs_written, &d);
 }
 
 static void fresh(void) {
@@ -47,6 +54,9 @@ static void gone(void) {
     for (size_t i = 0; i < d.services_len; i++)
         service_fini(&d.services[i]);
     free(d.services);
+    (void)unlink(up_file);
+    loop_remove(&d.loop, &d.up.timer);
+    logbound_fini(&d.logs);
     loop_fini(&d.loop);
 }
 
@@ -59,7 +69,7 @@ static void comes_up(struct service *s) {
 }
 
 static void ends(struct service *s, uint32_t status) {
-    service_exited(s, status);
+    service_exited(s, status, false);
     service_event(s, LIFE_EV_OK);
     service_event(s, LIFE_EV_OK);
 }
@@ -76,8 +86,17 @@ static void boot(void) {
     assert_int_equal(d.services[0].life, LIFE_DOWN);
 }
 
+static char said[1024];
+
+static void hear(const char *line, size_t len) {
+    size_t used = strlen(said);
+
+    (void)snprintf(said + used, sizeof(said) - used, "%.*s", (int)len, line);
+}
+
 static int begin(void **state) {
     (void)state;
+    log_init("svcd_test", LOG_LEVEL_NOTICE);
     log_set_fd(-1);
     return 0;
 }
@@ -126,6 +145,42 @@ static void only_so_many_start_at_once_and_all_do_in_the_end(void **state) {
     assert_int_equal(on_their_way(&d), 0);
 }
 
+/* All at once, as after the death of all shims: they come up again a few at a time, in the order of their ends. */
+static void only_so_many_start_again_at_once(void **state) {
+    const char *names[40];
+    static char numbers[ARRAY_SIZE(names)][8];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        (void)snprintf(numbers[i], sizeof(numbers[i]), "s%02zu", i);
+        names[i] = numbers[i];
+    }
+    fresh_with(names, ARRAY_SIZE(names));
+    d.containerd.ready = true;
+    svcd_system_init(&d);
+    for (size_t i = 0; i < d.services_len; i++)
+        comes_up(&d.services[i]);
+    for (size_t i = d.services_len; i-- > 0;)
+        ends(&d.services[i], 1);
+    for (size_t i = 0; i < d.services_len; i++)
+        service_timeout(&d.services[i], TIMER_LIFE);
+    assert_true(starts_max() < d.services_len);
+    assert_int_equal(on_their_way(&d), starts_max());
+    for (size_t i = 0; i < d.services_len - starts_max(); i++) {
+        struct service *s = next_due(&d);
+        assert_non_null(s);
+        for (size_t k = 0; k < d.services_len; k++)
+            assert_true(!d.services[k].due || d.services[k].entered_ns >= s->entered_ns);
+        for (size_t k = 0; k < d.services_len; k++)
+            if (d.services[k].life == LIFE_ADOPT) {
+                comes_up(&d.services[k]);
+                break;
+            }
+        assert_int_equal(s->life, LIFE_ADOPT);
+        assert_int_equal(on_their_way(&d), starts_max());
+    }
+    assert_null(next_due(&d));
+}
+
 static void a_containerd_that_comes_back_starts_nothing_that_is_down(void **state) {
     (void)state;
     boot();
@@ -151,6 +206,66 @@ static void the_next_svcd_starts_nothing_that_was_down(void **state) {
     svcd_system_init(&d); /* who asks by name gets it */
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_ADOPT);
+}
+
+/* svcd was killed and is started again. */
+static void next_life(void) {
+    gone();
+    fresh();
+    svcd_system_init(&d);
+    d.resumes = true;
+    on_containerd_ready(&d);
+}
+
+static void the_next_svcd_goes_on_counting(void **state) {
+    (void)state;
+    boot();
+    d.containerd.ready = true;
+    d.services[1].policy.delay_ms = 1;
+    ends(&d.services[1], 3);
+    service_timeout(&d.services[1], TIMER_LIFE);
+    comes_up(&d.services[1]);
+    uint64_t started = d.services[1].started_ms;
+    next_life();
+    assert_int_equal(d.services[1].life, LIFE_ADOPT);
+    service_event(&d.services[1], LIFE_EV_OK);
+    assert_int_equal(d.services[1].restarts, 1);
+    assert_int_equal(d.services[1].record.attempts, 1);
+    assert_int_equal(d.services[1].started_ms, started);
+    assert_int_equal(d.services[1].exit_status, 3);
+    assert_string_equal(d.services[0].exit_reason, "exited with status 0");
+}
+
+static void the_next_svcd_goes_on_stopping(void **state) {
+    (void)state;
+    boot();
+    service_stop(&d.services[1]);
+    next_life();
+    service_event(&d.services[1], LIFE_EV_OK); /* it is still there */
+    assert_int_equal(d.services[1].life, LIFE_STOPPING);
+    ends(&d.services[1], 143);
+    assert_int_equal(d.services[1].life, LIFE_DOWN);
+}
+
+/* Its shim was killed as well: its end is noticed, and its policy applies. */
+static void the_next_svcd_misses_what_is_gone(void **state) {
+    (void)state;
+    boot();
+    next_life();
+    service_not_found(&d.services[1]);
+    assert_int_equal(d.services[1].life, LIFE_CLEAN_KILL);
+    assert_true(d.services[1].record.failed);
+}
+
+/* What was on its way up when svcd died takes its turn, and its restarts count on. */
+static void the_next_svcd_goes_on_starting(void **state) {
+    (void)state;
+    boot();
+    ends(&d.services[1], 3);
+    assert_int_equal(d.services[1].life, LIFE_BACKOFF);
+    next_life();
+    comes_up(&d.services[1]);
+    assert_int_equal(d.services[1].record.attempts, 1);
 }
 
 static void what_was_started_again_is_not_remembered_as_down(void **state) {
@@ -191,6 +306,76 @@ static void what_the_end_of_svcd_took_down_comes_back(void **state) {
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_DOWN);
     assert_int_equal(d.services[1].life, LIFE_ADOPT);
+    service_not_found(&d.services[1]); /* that it is gone is no failure of its own */
+    assert_int_equal(d.services[1].life, LIFE_CLEAN_CONTAINER);
+    assert_false(d.services[1].record.failed);
+}
+
+/* web starts behind db: the other way round at the end. */
+static void who_starts_behind_another_stops_before_it(void **state) {
+    static const char *after[] = {"db"};
+    (void)state;
+    fresh_with((const char *const[]){"db", "web"}, 2);
+    d.services[1].policy.after = (struct strings){after, 1};
+    assert_int_equal(order_resolve(d.services, 2), 0);
+    svcd_system_init(&d);
+    d.containerd.ready = true;
+    on_containerd_ready(&d);
+    assert_true(d.services[1].queued); /* db is not up yet */
+    assert_int_equal(d.services[1].life, LIFE_DOWN);
+    comes_up(&d.services[0]);
+    assert_int_equal(d.services[1].life, LIFE_ADOPT);
+    comes_up(&d.services[1]);
+    stop(&d);
+    assert_int_equal(d.services[1].life, LIFE_STOPPING);
+    assert_int_equal(d.services[0].life, LIFE_RUNNING);
+    ends(&d.services[1], 143);
+    assert_int_equal(d.services[0].life, LIFE_STOPPING);
+    assert_false(d.loop.stopped);
+    ends(&d.services[0], 143);
+    assert_true(d.loop.stopped);
+    d.services[1].policy.after = (struct strings){0};
+}
+
+static void a_failure_for_good_is_remembered_with_its_reason(void **state) {
+    (void)state;
+    fresh();
+    d.services[1].policy.restart = RESTART_NEVER;
+    svcd_system_init(&d);
+    d.containerd.ready = true;
+    on_containerd_ready(&d);
+    comes_up(&d.services[1]);
+    ends(&d.services[1], 4);
+    assert_int_equal(d.services[1].life, LIFE_FAILED);
+    assert_false(d.services[1].onfail_due); /* its policy is to go on: nothing more is due */
+    gone();
+    fresh();
+    svcd_system_init(&d);
+    d.resumes = true;
+    on_containerd_ready(&d);
+    assert_int_equal(d.services[1].life, LIFE_FAILED);
+    assert_string_equal(d.services[1].error, "it exited with status 4");
+}
+
+static void what_strangers_do_is_said(void **state) {
+    struct ctrd_event ev = {.kind = CTRD_EV_PAUSED, .id = "www", .ns = "others"};
+    (void)state;
+    boot();
+    said[0] = '\0';
+    log_set_sink(hear);
+    on_containerd_event(&d, &ev);
+    assert_string_equal(said, ""); /* it is somebody else's container of this name */
+    (void)snprintf(ev.ns, sizeof(ev.ns), "%s", SERVICES_NAMESPACE);
+    on_containerd_event(&d, &ev);
+    ev.kind = CTRD_EV_TASK_DELETED;
+    on_containerd_event(&d, &ev);
+    (void)snprintf(ev.id, sizeof(ev.id), "oneshot"); /* it is down: that was us */
+    on_containerd_event(&d, &ev);
+    (void)snprintf(ev.id, sizeof(ev.id), "nobody");
+    on_containerd_event(&d, &ev);
+    log_set_sink(NULL);
+    assert_string_equal(said, "svcd_test: warning: service www: somebody has paused it\n"
+                              "svcd_test: warning: service www: somebody else has deleted its task\n");
 }
 
 static void without_containerd_nothing_is_waited_for(void **state) {
@@ -217,11 +402,19 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(nothing_starts_unasked),
         T(only_so_many_start_at_once_and_all_do_in_the_end),
+        T(only_so_many_start_again_at_once),
         T(a_containerd_that_comes_back_starts_nothing_that_is_down),
         T(the_next_svcd_starts_nothing_that_was_down),
+        T(the_next_svcd_goes_on_counting),
+        T(the_next_svcd_goes_on_stopping),
+        T(the_next_svcd_misses_what_is_gone),
+        T(the_next_svcd_goes_on_starting),
         T(what_was_started_again_is_not_remembered_as_down),
         T(the_end_waits_for_the_services_then_for_containerd),
         T(what_the_end_of_svcd_took_down_comes_back),
+        T(who_starts_behind_another_stops_before_it),
+        T(a_failure_for_good_is_remembered_with_its_reason),
+        T(what_strangers_do_is_said),
         T(without_containerd_nothing_is_waited_for),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything that is tried out. The images and the appliances of tests and demo stay in build/.
-DEPS += python3 python3-pytest qemu-system-x86 busybox-static e2fsprogs
+DEPS_DEMO += python3 qemu-system-x86
+DEPS_TEST += python3-pytest python3-pytest-xdist busybox-static e2fsprogs zstd ovmf $(DEPS_FORMATS)
 DEPS_FRESH := debootstrap
 
 export KEELSON := $(abspath $(BUILD))/bin/keelson
 DEMO := $(BUILD)/demo
 
 include tests/fuzz/fuzz.mk
+include tests/bench/bench.mk
 
 unit-tests: $(UNIT_TESTS)
 
@@ -16,9 +18,9 @@ test-quick: deps ## unit tests and two boots, a few minutes
 
 test: deps ## install what is needed, build, run every test, whole boots included
 	@$(MAKE) --no-print-directory all unit-tests images
-	@$(PYTHON) tests/run.py $(UNIT_TESTS) --vm
+	@$(PYTHON) tests/run.py $(UNIT_TESTS) --host --vm
 
-demo: deps ## install what is needed, build, boot examples/hello.yml; a console if this is a terminal
+demo: deps-demo ## install what is needed, build, boot examples/hello.yml; a console if this is a terminal
 	@$(MAKE) --no-print-directory all images
 	@mkdir -p $(DEMO)
 	$(KEELSON) build --dir $(DEMO) --name hello examples/hello.yml

@@ -12,7 +12,7 @@ FUZZ_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,addre
 
 define fuzz_target
 FUZZ_TARGETS += $(1)
-$(BUILD)/fuzz/$(1)_fuzz: tests/fuzz/$(1)_fuzz.c tests/fuzz/fuzz.h $(2) $(LIB_SRC) $(LIB_SRC_glibc) $(wildcard lib/*.h cmdline/*.h runtime-config/*.h)
+$(BUILD)/fuzz/$(1)_fuzz: tests/fuzz/$(1)_fuzz.c tests/fuzz/fuzz.h $(2) $(LIB_SRC) $(LIB_SRC_glibc) $(wildcard lib/*.h cmdline/*.h runtime-config/*.h memlogd/*.h)
 	$$(call say,FUZZ,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CLANG) $$(CPPFLAGS_ALL) $$(FUZZ_CFLAGS) -o $$@ $$(filter %.c,$$^) $$(call pkg_libs,$(3))
@@ -30,7 +30,29 @@ endef
 $(eval $(call fuzz_target,toml,$(TOML_SRC),jansson))
 $(eval $(call fuzz_target,containerd_conf,runtime-config/containerd_conf.c $(TOML_SRC),jansson))
 $(eval $(call fuzz_target,cmdline,,jansson))
+$(eval $(call fuzz_target,shadow,rungetty/shadow.c,jansson))
 $(eval $(call fuzz_target,runtime,$(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
+$(eval $(call fuzz_target,ring,memlogd/ring.c,jansson))
+$(eval $(call fuzz_target,lines,$(INTAKE_SRC),jansson))
+$(eval $(call fuzz_target,syslog,memlogd/syslog.c memlogd/name.c,jansson))
+$(eval $(call fuzz_target,entry,memlogd/entry.c memlogd/utf8.c,jansson))
+$(eval $(call fuzz_target,query,$(READERS_SRC) memlogd/ring.c,jansson))
+$(eval $(call fuzz_target,kmsg,memlogd/record.c,jansson))
+$(eval $(call fuzz_target,grpc,svcd/ctrd.c svcd/grpc.c,libnghttp2 libprotobuf-c jansson))
+$(BUILD)/fuzz/grpc_fuzz $(call obj,san,tests/fuzz/grpc_fuzz.c): | $(BUILD)/gen/svcd/containerd.pb-c.h
+$(eval $(call fuzz_target,yaml,runtime-config/words.c $(CONFIG_SRC),$(CONFIG_PKGS)))
+$(eval $(call fuzz_target,ref,tools/image/ref.c tools/registry/reference.c tools/image/blob.c,jansson libcrypto))
+$(eval $(call fuzz_target,layer,$(IMAGE_SRC),$(IMAGE_PKGS)))
+$(eval $(call fuzz_target,manifest,$(IMAGE_SRC),$(IMAGE_PKGS)))
+$(eval $(call fuzz_target,seccomp,runtime-config/words.c $(OCI_SRC),$(OCI_PKGS)))
+# Of tools/: what a registry, a package folder and a policy file may hold.
+TOOLS_FUZZ_SRC := $(filter-out %_test.c,$(PKG_SRC))
+$(eval $(call fuzz_target,sign_in,tools/registry/sign_in.c tools/registry/http.c,jansson libcurl))
+$(eval $(call fuzz_target,credentials,tools/registry/creds.c,jansson libcrypto))
+$(eval $(call fuzz_target,recipe,$(TOOLS_FUZZ_SRC),$(PKG_TEST_PKGS)))
+$(eval $(call fuzz_target,policy,$(TOOLS_FUZZ_SRC),$(PKG_TEST_PKGS)))
+INSPECT_FUZZ_SRC := $(filter-out %/cmd_inspect.c,$(wildcard tools/inspect/*.c)) $(OUTPUT_SRC)
+$(eval $(call fuzz_target,inspect,$(INSPECT_FUZZ_SRC),$(OUTPUT_TEST_PKGS) libarchive))
 
 FUZZ := $(FUZZ_TARGETS)
 fuzz-deps:

@@ -27,6 +27,21 @@ static void check_interface(const struct interface *i) {
     FUZZ_CHECK(*i->name && strlen(i->name) <= LINK_NAME_MAX && !strchr(i->name, '/'));
     FUZZ_CHECK(strlen(i->peer) <= LINK_NAME_MAX && strlen(i->add) <= LINK_KIND_MAX);
     FUZZ_CHECK(!*i->peer == !!strcmp(i->add, "veth")); /* two ends, or none */
+    FUZZ_CHECK(!i->parent || (*i->parent && strlen(i->parent) <= LINK_NAME_MAX));
+    FUZZ_CHECK(i->data.len <= LINK_DATA_MAX && (*i->add || (!i->parent && i->data.len == 0)));
+}
+
+static void check_policy(const struct policy *p) {
+    FUZZ_CHECK(p->delay_ms > 0 && p->delay_ms <= p->max_delay_ms && p->max_delay_ms <= DURATION_MAX_MS);
+    FUZZ_CHECK(p->stop_timeout_ms <= DURATION_MAX_MS && p->stop_signal > 0 && p->health.failures > 0);
+    check_strings(&p->after);
+    for (const struct probe_policy *const *q = (const struct probe_policy *const[]){&p->ready, &p->health, NULL}; *q;
+         q++) {
+        FUZZ_CHECK(((*q)->kind == PROBE_EXEC) == ((*q)->exec.len > 0));
+        FUZZ_CHECK(((*q)->kind == PROBE_TCP || (*q)->kind == PROBE_HTTP) == ((*q)->port > 0));
+        FUZZ_CHECK(((*q)->kind == PROBE_FILE || (*q)->kind == PROBE_HTTP) ? *(*q)->path == '/' : !(*q)->path);
+        FUZZ_CHECK((*q)->interval_ms > 0 && (*q)->timeout_ms > 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -52,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_CHECK(rt.interfaces.len <= INTERFACES_MAX);
     for (size_t i = 0; i < rt.interfaces.len; i++)
         check_interface(&rt.interfaces.v[i]);
-    FUZZ_CHECK(rt.deadline_ms <= DURATION_MAX_MS && onfail_name(rt.onfail));
+    FUZZ_CHECK(rt.deadline_ms <= DURATION_MAX_MS && onfail_name(rt.policy.onfail));
+    check_policy(&rt.policy);
     runtime_free(&rt);
     return 0;
 }

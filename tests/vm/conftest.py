@@ -18,6 +18,17 @@ def pytest_runtest_makereport(item):
         item.stash[FAILED] = True
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What tests that passed have measured is what they have printed; a module's table comes after its last test."""
+    shown = {"call": terminalreporter.stats.get("passed", []), "teardown": terminalreporter.stats.get("", [])}
+    measured = [line for when, reports in shown.items() for report in reports if report.when == when
+                for title, text in report.sections if title == f"Captured stdout {when}" for line in text.splitlines()]
+    if measured:
+        terminalreporter.section("measured")
+        for line in measured:
+            terminalreporter.line(line)
+
+
 FAILED = pytest.StashKey[bool]()
 
 
@@ -34,13 +45,20 @@ def folder(request):
         shutil.rmtree(path)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "seconds(n): how long the test may take, if TEST_SECONDS are too few for its work")
+
+
 @pytest.fixture(autouse=True)
 def deadline(request):
-    """No test outlives TEST_SECONDS, whatever it waits for."""
+    """No test outlives its time, whatever it waits for."""
+    marker = request.node.get_closest_marker("seconds")
+    seconds = marker.args[0] if marker else TEST_SECONDS
+
     def expire(_signal, _frame):
-        raise harness.GuestError(f"{request.node.name} took longer than {TEST_SECONDS} s")
+        raise harness.GuestError(f"{request.node.name} took longer than {seconds} s")
     previous = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(TEST_SECONDS)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, previous)
@@ -59,11 +77,12 @@ def build(folder):
 
 @pytest.fixture
 def boot(folder):
-    """boot(image, *options) -> harness.Machine; ended when the test ends."""
+    """boot(image, *options, serials=0, seconds=..., reboots=False) -> harness.Machine; ended with the test, or after so
+    many seconds."""
     machines = []
 
-    def do_boot(image, *options):
-        machine = harness.Machine(image, folder / f"vm{len(machines)}", options)
+    def do_boot(image, *options, **kwargs):
+        machine = harness.Machine(image, folder / f"vm{len(machines)}", options, **kwargs)
         machines.append(machine)
         return machine
     yield do_boot

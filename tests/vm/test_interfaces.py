@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """runtime.json's interfaces, given to containers in namespaces of their own."""
+import re
+
 from test_faults import BASE
 
 NET = """    net: new
@@ -16,14 +18,40 @@ ONBOOT = BASE + f"""onboot:
     image: keelson/busybox:latest
 {NET}    command: ["true"]
     runtime: {{interfaces: [{{name: lo, add: dummy, createInRoot: true}}]}}
-  - name: bridge
+  - name: up
     image: keelson/busybox:latest
-{NET}    command: ["ip", "link", "show", "br0"]
-    runtime: {{interfaces: [{{name: br0, add: bridge}}]}}
-  - name: macvlan
+    capabilities: ["CAP_NET_ADMIN"]
+    command: ["sh", "-c", "ip link set eth0 up && ip link show under0"]
+    runtime: {{interfaces: [{{name: under0, add: dummy}}]}}
+  - name: kinds
     image: keelson/busybox:latest
-{NET}    command: ["ip", "link", "show", "mv0"]
+{NET}    command: ["sh", "-c", "ip link | grep : ; cat /proc/net/vlan/eth0.5"]
+    runtime:
+      interfaces:
+        - {{name: br0, add: bridge}}
+        - {{name: eth0.5, add: vlan, parent: eth0, id: 5}}
+        - {{name: iv0, add: ipvlan, parent: under0, mode: l3}}
+        - {{name: vx0, add: vxlan, id: 7}}
+        - {{name: red, add: vrf, id: 10, createInRoot: false}}
+  # Beside each other on one parent, in bridge mode, and both under the parent's name.
+  - name: mac1
+    image: keelson/busybox:latest
+{NET}    command: ["sh", "-c", "ip addr add 10.7.0.1/24 dev eth0 && ip link set eth0 up"]
+    runtime:
+      interfaces: [{{name: eth0, add: macvlan, parent: eth0, mode: bridge}}]
+      bindNS: {{net: /run/netns/mac1}}
+  - name: mac2
+    image: keelson/busybox:latest
+{NET}    command: ["sh", "-c", "ip addr add 10.7.0.2/24 dev eth0 && ip link set eth0 up && ping -c 1 -w 20 10.7.0.1"]
+    runtime: {{interfaces: [{{name: eth0, add: macvlan, parent: eth0, mode: bridge, createInRoot: false}}]}}
+  - name: no-parent
+    image: keelson/busybox:latest
+{NET}    command: ["true"]
     runtime: {{interfaces: [{{name: mv0, add: macvlan}}]}}
+  - name: no-such-parent
+    image: keelson/busybox:latest
+    command: ["true"]
+    runtime: {{interfaces: [{{name: left0, add: dummy}}, {{name: mv0, add: macvlan, parent: eth9}}]}}
   - name: next
     image: keelson/busybox:latest
     command: ["sh", "-c", "echo next ran > /var/onboot-next"]
@@ -75,14 +103,23 @@ def test_wireguard_in_a_namespace_that_others_join_and_what_fails(build, boot):
     assert "wg0" not in links_of(vm, 1)
     assert "inet 192.168.2.1/24" in vm.wait_for("grep inet /var/log/joined.out.log").stdout
     assert "wg0: <" in vm.run("cat /run/log/onboot/onboot.000-wg.out.log").stdout
-    # One that is there already, and one that the kernel wants a parent for, are reported; the next ones run.
-    vm.wait_console(r"onboot container 001-there failed: could not create interface lo \(dummy\): it is there already")
-    vm.wait_console(r"onboot container 003-macvlan failed: could not create interface mv0 \(macvlan\): \S+")
-    assert "br0: " in vm.run("cat /run/log/onboot/onboot.002-bridge.out.log").stdout
+    # What kinds have to be told; two on one parent hear each other.
+    kinds = vm.run("cat /run/log/onboot/onboot.003-kinds.out.log").stdout
+    assert set(re.findall(r"^\d+: ([a-z0-9.]+)[:@]", kinds, re.M)) >= {"lo", "br0", "eth0.5", "iv0", "vx0", "red"}
+    assert "eth0.5  VID: 5" in kinds
+    assert "1 packets received" in vm.run("cat /run/log/onboot/onboot.005-mac2.out.log").stdout
+    assert "under0: <" in vm.run("cat /run/log/onboot/onboot.002-up.out.log").stdout
+    # One that is there already, and ones without a parent, are reported; the next ones run.
+    vm.wait_console(r"onboot container 001-there failed: \$\.interfaces\[0\]: could not create interface lo \(dummy\): it is there already")
+    vm.wait_console(r"onboot container 006-no-parent failed: could not use \S+/006-no-parent/runtime.json: \$\.interfaces\[0\]\.parent is missing")
+    vm.wait_console(r"onboot container 007-no-such-parent failed: \$\.interfaces\[1\]: could not create interface mv0 \(macvlan\): its parent eth9 is not there")
+    # What was made for it stays, and is listed; what was there before is not.
+    vm.wait_console(r"007-no-such-parent: this stays for inspection: mount \S+, mount \S+, interface left0\s")
+    assert "interface lo" not in vm.console.replace("create interface lo", "")
     assert vm.run("cat /var/onboot-next").stdout == "next ran\n"
     failed = {s["stage"] for s in vm.json("cat /run/keelson/boot.json")["stages"] if not s["ok"]}
-    assert failed >= {"onboot/001-there", "onboot/003-macvlan", "services/taken"}
-    assert not failed & {"onboot/000-wg", "onboot/002-bridge", "onboot/004-next", "services/joined"}
+    assert failed == {"onboot/001-there", "onboot/006-no-parent", "onboot/007-no-such-parent", "onboot/all", "010-onboot",
+                      "020-containerd", "services/taken"}
     vm.wait_console(r"service taken: .*could not create interface eth7 \(veth\): its peer lo is there already")
     assert vm.poweroff() == 0
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """`keelson run` as a user meets it, without a guest that matters."""
+import json
 import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ import harness
 def test_missing_files_are_named(tmp_path):
     done = harness.keelson("run", tmp_path / "none")
     assert done.returncode == 1
-    assert "none-kernel: No such file or directory" in done.stderr
+    assert "/none: there is no such file, and no " in done.stderr
 
 
 def test_bad_port_is_named():
@@ -63,3 +65,95 @@ def test_ctrl_a_x_ends_the_machine_and_the_terminal_is_restored(tmp_path):
     assert subprocess.run(["stty", "-a"], stdin=slave, capture_output=True, check=True).stdout == before
     os.close(master)
     os.close(slave)
+
+
+def wait_connected(pid):
+    """Until the process has a socket, and sleeps: it waits for what comes from there."""
+    deadline = time.monotonic() + harness.BOOT_SECONDS
+    proc = Path(f"/proc/{pid}")
+    while not (any(os.readlink(fd).startswith("socket:") for fd in (proc / "fd").iterdir())
+               and (proc / "stat").read_text().rsplit(")", 1)[1].split()[0] == "S"):
+        assert time.monotonic() < deadline, "it does not connect"
+        time.sleep(0.05)
+
+
+def test_a_detached_machine_is_reached_and_stopped(tmp_path):
+    name = stopped_machine(tmp_path)
+    options = ["--accel", "tcg", "--mem", "64", "--detach"]
+    done = harness.keelson("run", *options, name)
+    assert done.returncode == 0, done.stderr
+    state = tmp_path / "halt-state"
+    assert {"pid", "qmp.sock", "console.sock", "console.log", "record.json"} <= {p.name for p in state.iterdir()}
+    pid = int((state / "pid").read_text())
+    try:
+        second = harness.keelson("run", *options, name)
+        assert second.returncode == 1 and "QEMU" in second.stderr
+        os.kill(pid, 0)
+        # The guest is a kernel that has no power button: it is ended when its time is over, and that is said.
+        stopped = harness.keelson("stop", "--timeout", "1", name)
+        assert stopped.returncode == 1 and "did not power off within 1 seconds" in stopped.stderr
+        assert harness.keelson("run", *options, name).returncode == 0
+        console = subprocess.Popen([harness.KEELSON, "console", name], stdin=subprocess.DEVNULL)
+        wait_connected(console.pid)
+        assert harness.keelson("stop", "--force", name).returncode == 0
+        assert console.wait(20) == 0
+        gone = harness.keelson("stop", name)
+        assert gone.returncode == 1 and "no machine of that name runs detached" in gone.stderr
+    finally:
+        harness.keelson("stop", "--force", name)
+
+
+def test_without_qemu_its_package_is_named(tmp_path):
+    done = harness.keelson("run", "--accel", "tcg", stopped_machine(tmp_path), env={**os.environ, "PATH": "/nowhere"})
+    assert done.returncode == 1
+    assert "install the Debian package qemu-system-x86" in done.stderr
+
+
+def test_a_root_on_a_disk_is_the_first_disk(tmp_path):
+    """Beside an initrd it has to be asked for."""
+    name = stopped_machine(tmp_path)
+    (tmp_path / "halt-squashfs.img").touch()
+    options = ("run", "--accel", "tcg", "--dry-run", "--disk", f"{tmp_path}/more.qcow2,size=1M")
+    assert "root=" not in harness.keelson(*options, name).stdout
+    asked = harness.keelson(*options, "--squashfs", name)
+    (tmp_path / "halt-initrd.img").unlink()
+    found = harness.keelson(*options, name)
+    assert found.stdout == asked.stdout
+    assert found.stdout.index("halt-squashfs.img") < found.stdout.index("more.qcow2")
+    assert "root=/dev/vda ro" in found.stdout and "-initrd" not in found.stdout
+    (tmp_path / "halt-squashfs.img").unlink()
+    gone = harness.keelson(*options, name)
+    assert gone.returncode == 1 and "could not open" in gone.stderr and "halt-initrd.img" in gone.stderr
+
+
+def test_what_does_not_fit_is_said_before_the_boot(tmp_path):
+    name = stopped_machine(tmp_path)
+    with (tmp_path / "halt-initrd.img").open("wb") as f:
+        f.truncate(65 << 20)
+    done = harness.keelson("run", "--accel", "tcg", "--mem", "64", name)
+    assert done.returncode == 1
+    assert "halt-initrd.img: it has 65 MiB, and the machine 64; see --mem" in done.stderr
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = harness.keelson("run", "--accel", "tcg", "--publish", f"127.0.0.1:{port}:80", stopped_machine(tmp_path))
+    assert done.returncode == 1
+    assert f"could not publish port {port}: Address already in use" in done.stderr
+
+
+def test_a_kernel_of_another_architecture_is_refused(tmp_path):
+    name = stopped_machine(tmp_path)
+    done = harness.keelson("run", "--accel", "tcg", "--arch", "arm64", name)
+    assert done.returncode == 1
+    assert "its kernel is for amd64, and the machine is not" in done.stderr
+
+
+def test_waiting_for_a_guest_that_says_nothing(tmp_path):
+    done = harness.keelson("run", "--accel", "tcg", "--mem", "64", "--wait", "--json", "--timeout", "2",
+                           stopped_machine(tmp_path))
+    assert done.returncode == 124
+    assert json.loads(done.stdout) == {"verdict": "none", "exit": 124, "record": None}

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor on a booted appliance: what dies comes back, what is stopped stays down."""
-import harness
-import pytest
 from test_faults import BASE, CTR
 
 SERVICES = BASE + """services:
@@ -21,18 +19,11 @@ onshutdown:
 """
 
 
-@pytest.fixture
-def vm(build, boot):
-    machine = boot(build(SERVICES), "--mem", "512")
-    machine.wait_for("service list | grep -q '^steady *running'")
-    return machine
-
-
 def service(vm, name):
     return next(s for s in vm.json("service list --json") if s["name"] == name)
 
 
-def test_a_crashed_service_comes_back_and_an_ended_one_does_not(vm):
+def check_a_crashed_service_comes_back_and_an_ended_one_does_not(vm):
     vm.wait_console(r"service crash: it exited with status 7; starting it again in \d+ ms")
     vm.wait_for("""[ "$(service list | awk '$1 == "crash" {print $4}')" -ge 2 ]""")
     once = service(vm, "once")
@@ -43,11 +34,9 @@ def test_a_crashed_service_comes_back_and_an_ended_one_does_not(vm):
     # Its two outputs are kept apart.
     assert vm.run("sort -u /var/log/steady.out.log").stdout == "to stdout\n"
     assert vm.run("sort -u /var/log/steady.log").stdout == "to stderr\n"
-    assert vm.poweroff() == 0
-    assert "goodbye from onshutdown" in vm.console
 
 
-def test_stop_start_and_restart(vm):
+def check_stop_start_and_restart(vm):
     before = service(vm, "steady")
     vm.run("service stop steady")
     assert service(vm, "steady")["state"] == "stopped"
@@ -60,10 +49,9 @@ def test_stop_start_and_restart(vm):
     assert service(vm, "steady")["pid"] != started["pid"]
     failed = vm.run("service start nosuch", check=False)
     assert failed.status == 1 and 'no service "nosuch"' in failed.stderr
-    assert vm.poweroff() == 0
 
 
-def test_services_outlive_containerd_and_svcd(vm):
+def check_services_outlive_containerd_and_svcd(vm):
     pid = service(vm, "steady")["pid"]
     for daemon in ("containerd", "svcd"):
         old = vm.run(f"pidof /usr/bin/{daemon}").stdout.strip()
@@ -74,17 +62,18 @@ def test_services_outlive_containerd_and_svcd(vm):
     # And it is still watched over.
     vm.run(f"kill -9 {pid}")
     vm.wait_for(f"service list | grep '^steady *running' | grep -vqw {pid}")
-    assert vm.poweroff() == 0
 
 
-@pytest.mark.parametrize("command", ["reboot", "halt"])
-def test_reboot_and_halt_do_what_they_say(vm, command):
-    vm.run(f"(sleep 0.2; /sbin/{command}) >/dev/null 2>&1 &")
-    if command == "reboot":
-        assert vm.wait_end() == 0  # with --no-reboot
-        assert "reboot: Restarting system" in vm.console
-    else:
-        vm.wait_console("reboot: System halted")
+def test_what_dies_comes_back_and_what_is_stopped_stays_down(build, boot):
+    vm = boot(build(SERVICES), "--mem", "512")
+    vm.wait_for("service list | grep -q '^steady *running'")
+    check_a_crashed_service_comes_back_and_an_ended_one_does_not(vm)
+    check_stop_start_and_restart(vm)
+    check_services_outlive_containerd_and_svcd(vm)
+    vm.run("(sleep 0.2; /sbin/reboot) >/dev/null 2>&1 &")
+    assert vm.wait_end() == 0  # with --no-reboot
+    assert "reboot: Restarting system" in vm.console
+    assert "goodbye from onshutdown" in vm.console
 
 
 HOSTILE = BASE + """services:
@@ -97,6 +86,11 @@ HOSTILE = BASE + """services:
     image: keelson/busybox:latest
     command: ["sh", "-c", "rm -f /log/linker.log; ln -s /etc/passwd /log/linker.log; exit 1"]
     binds: ["/var/log:/log"]
+  - name: frantic
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "exit 1"]
+    readonly: true
+    runtime: {restart: {delay: 1ms, maxDelay: 1ms}}
   - name: steady
     image: keelson/busybox:latest
     command: ["sleep", "100000"]
@@ -109,10 +103,17 @@ def test_what_a_container_puts_in_place_of_its_log_holds_nobody_up(build, boot):
     vm.wait_console(r"svcd: service hostile: .*hostile\.out\.log")
     vm.wait_console(r"svcd: service linker: .*linker\.log")
     vm.wait_for("service list | grep -q '^steady *running'", timeout=60)
+    # Nor does one that crashes without a pause.
     vm.run("service restart steady", timeout=60)
+    crashes = service(vm, "frantic")["restarts"]
+    vm.wait_for(f"[ $(service list | awk '$1 == \"frantic\" {{print $4}}') -gt {crashes + 1} ]")
+    vm.run("service restart steady", timeout=60)
+    vm.run("service stop frantic", timeout=60)
+    assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/cgroup").stdout == "0::/containerd\n"
     # Memory runs out for containers first.
     assert vm.run("cat /proc/$(pidof /usr/bin/svcd)/oom_score_adj").stdout == "-999\n"
     assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/oom_score_adj").stdout == "-999\n"
     assert vm.run("cat /proc/$(service list | awk '$1 == \"steady\" {print $3}')/oom_score_adj").stdout == "0\n"
-    assert vm.poweroff() == 0
+    vm.run("(sleep 0.2; /sbin/halt) >/dev/null 2>&1 &")
+    vm.wait_console("reboot: System halted")
     assert "services took too long" not in vm.console

@@ -46,9 +46,7 @@ static int add_parents(const struct file *f, struct err *e) {
 
 /* -ENOENT without a message: not there, and that was allowed. */
 static int open_source(const struct config_file *c, struct content_source *s, uint64_t *size, struct err *e) {
-    const char *home = getenv("HOME");
-    bool in_home = !strncmp(c->source, "~/", 2) && home;
-    AUTO_FREE char *path = in_home ? path_join(home, c->source + 2) : strdup(c->source);
+    AUTO_FREE char *path = config_source_path(c->source);
     struct stat st;
 
     if (!path)
@@ -70,8 +68,13 @@ static int add_one(const struct file *f, struct err *e) {
     const char *text = c->contents ? c->contents : "";
     struct content_source source = content_text(c->path, text, strlen(text));
     struct entry_content content = {.read = content_read, .ctx = &source};
-    struct entry entry = {
-        .type = ENTRY_FILE, .path = c->path, .mode = c->mode, .uid = f->uid, .gid = f->gid, .mtime = DEFAULT_MTIME};
+    struct entry entry = {.type = ENTRY_FILE,
+                          .path = c->path,
+                          .spelling = c->spelling,
+                          .mode = c->mode,
+                          .uid = f->uid,
+                          .gid = f->gid,
+                          .mtime = DEFAULT_MTIME};
     int r = 0;
 
     entry.size = source.left;
@@ -87,10 +90,13 @@ static int add_one(const struct file *f, struct err *e) {
         if (r < 0 && !reported)
             return 0;
     }
-    if (!r)
+    if (!r) {
         r = add_parents(f, e);
-    if (!r)
-        r = output_add(f->build->output, &entry, entry.type == ENTRY_FILE ? &content : NULL, &f->origin, e);
+        if (!r)
+            r = output_add(f->build->output, &entry, entry.type == ENTRY_FILE ? &content : NULL, &f->origin, e);
+        if (r < 0)
+            (void)err_wrap(e, r, "%s", c->place);
+    }
     if (source.fd >= 0)
         (void)close(source.fd);
     if (!r && json_object_set_new(f->made, c->path, json_true()) < 0)
@@ -106,10 +112,38 @@ static int add_metadata(const struct file *f, struct err *e) {
     if (strcmp(f->config->metadata, "json") != 0 && strcmp(f->config->metadata, "yaml") != 0)
         return err_set(e, -EINVAL, "%s: unknown metadata \"%s\"; use \"json\" or \"yaml\"", f->config->place,
                        f->config->metadata);
-    int r = make_metadata(f->build->config, &text, e);
+    int r = make_metadata(f->build->config, f->config->metadata, &text, e);
     with_contents.contents = text;
     copy.config = &with_contents;
     return r ? r : add_one(&copy, e);
+}
+
+static int check_one(const struct config *config, const struct config_file *c, struct err *e) {
+    struct content_source source = {.fd = -1};
+    uint64_t size;
+    uint32_t id;
+    int r = config_user_id(config, c->uid, &id, e);
+
+    if (!r)
+        r = config_user_id(config, c->gid, &id, e);
+    if (r < 0)
+        return err_wrap(e, r, "%s", c->place);
+    if (c->source && *c->source)
+        r = open_source(c, &source, &size, e);
+    if (source.fd >= 0)
+        (void)close(source.fd);
+    return r == -ENOENT && c->optional ? 0 : r;
+}
+
+int check_files(const struct config *c, struct problems *p, struct err *e) {
+    for (size_t i = 0; i < c->files_len; i++) {
+        int r = check_one(c, &c->files[i], e);
+        if (r == -ENOMEM)
+            return r;
+        if (r < 0)
+            problems_add(p, e);
+    }
+    return 0;
 }
 
 int add_files(const struct build *b, struct err *e) {

@@ -38,7 +38,6 @@ struct root {
     struct origin origin;
     const char *resolv_link;
     struct buf *apk_db;
-    unsigned *apk_dbs;
     bool seen[ARRAY_SIZE(fixed)];
     char path[8192], link[8192];
 };
@@ -90,7 +89,6 @@ static int add_apk_db(struct root *root, const struct entry *entry, const struct
     const struct entry_content both = {.read = read_tee, .ctx = &tee};
     int r = output_add(root->build->output, entry, &both, &root->origin, e);
 
-    ++*root->apk_dbs;
     return r || buf_puts(root->apk_db, "\n\n") == 0 ? r : err_errno(e, -ENOMEM, "could not hold %s", entry->path);
 }
 
@@ -122,14 +120,13 @@ static int add_entry(void *data, const struct entry *original, const struct entr
 }
 
 int add_image_root(const struct build *b, const struct image *img, const char *prefix, const struct origin *origin,
-                   const char *resolv_link, struct buf *apk_db, unsigned *apk_dbs, struct err *e) {
+                   const char *resolv_link, struct buf *apk_db, struct err *e) {
     struct root root = {
         .build = b,
         .prefix = prefix,
         .origin = *origin,
         .resolv_link = resolv_link,
         .apk_db = apk_db,
-        .apk_dbs = apk_dbs,
     };
     int r = *prefix ? add_dirs(b, &root.origin, prefix, e) : 0;
 

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tools/build/build_priv.h"
+#include "tools/build/decompress.h"
+#include "tools/build/plan.h"
+#include "tools/image/content.h"
 #include "tools/image/tar.h"
 
 struct kernel {
@@ -12,6 +14,7 @@ struct kernel {
     struct origin origin;
     const char *binary, *tar, *ucode; /* names in the image; NULL: not wanted */
     bool found_binary, found_tar, found_ucode;
+    const char *tar_layer; /* the layer that has the tar */
 };
 
 struct tar_source {
@@ -32,8 +35,10 @@ static la_ssize_t read_tar_chunk(struct archive *a, void *data, const void **byt
 
 static int add_module(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
     const struct kernel *k = data;
+    struct entry module = *entry;
 
-    return *entry->path ? output_add(k->build->output, entry, content, &k->origin, e) : 0;
+    module.layer = k->tar_layer;
+    return *entry->path ? output_add(k->build->output, &module, content, &k->origin, e) : 0;
 }
 
 static int add_tar(struct kernel *k, const struct entry_content *content, struct err *e) {
@@ -59,11 +64,30 @@ static int add_tar(struct kernel *k, const struct entry_content *content, struct
 
 static int add_boot_file(struct kernel *k, const char *path, mode_t mode, const struct entry *entry,
                          const struct entry_content *content, struct err *e) {
-    struct entry file = {.type = ENTRY_FILE, .path = path, .mode = mode, .size = entry->size, .mtime = DEFAULT_MTIME};
+    struct entry file = {.type = ENTRY_FILE,
+                         .path = path,
+                         .mode = mode,
+                         .size = entry->size,
+                         .mtime = DEFAULT_MTIME,
+                         .layer = entry->layer};
 
     if (entry->type != ENTRY_FILE)
         return err_set(e, -EINVAL, "%s in the kernel image is not a regular file", entry->path);
     return output_add(k->build->output, &file, content, &k->origin, e);
+}
+
+/* The kernel that is in the kernel. */
+static int add_decompressed(struct kernel *k, const struct entry *entry, const struct entry_content *content,
+                            struct err *e) {
+    AUTO_FCLOSE FILE *f = NULL;
+    struct entry whole = *entry;
+    int r = kernel_decompress(content, &f, &whole.size, e);
+
+    if (r < 0)
+        return r;
+    struct content_source source = content_fd(entry->path, fileno(f));
+    const struct entry_content expanded = {.read = content_read, .ctx = &source};
+    return add_boot_file(k, BOOT_KERNEL, whole.mode, &whole, &expanded, e);
 }
 
 static int add_ucode(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
@@ -72,7 +96,7 @@ static int add_ucode(void *data, const struct entry *entry, const struct entry_c
     if (strcmp(entry->path, k->ucode) != 0)
         return 0;
     k->found_ucode = true;
-    return add_boot_file(k, "boot/ucode.cpio", entry->mode, entry, content, e);
+    return add_boot_file(k, BOOT_UCODE, entry->mode, entry, content, e);
 }
 
 static int add_rest(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
@@ -80,8 +104,10 @@ static int add_rest(void *data, const struct entry *entry, const struct entry_co
 
     if (!strcmp(entry->path, k->binary)) {
         k->found_binary = true;
-        return add_boot_file(k, "boot/kernel", entry->mode, entry, content, e);
+        return k->build->decompress_kernel && content ? add_decompressed(k, entry, content, e)
+                                                      : add_boot_file(k, BOOT_KERNEL, entry->mode, entry, content, e);
     }
+    k->tar_layer = entry->layer;
     if (k->tar && !strcmp(entry->path, k->tar))
         return entry->type == ENTRY_FILE ? add_tar(k, content, e)
                                          : err_set(e, -EINVAL, "%s is not a regular file", entry->path);
@@ -94,35 +120,51 @@ static const char *name_of(const char *wanted, const char *otherwise) {
     return *wanted && strcmp(wanted, "none") != 0 ? wanted : NULL;
 }
 
-int add_kernel(const struct build *b, struct err *e) {
-    const char *cmdline = b->config->kernel.cmdline ? b->config->kernel.cmdline : "";
+static struct kernel kernel_of(const struct build *b) {
     const char *binary = b->config->kernel.binary, *ucode = b->config->kernel.ucode;
-    struct kernel k = {.build = b,
-                       .binary = binary && *binary ? binary : "kernel",
-                       .tar = name_of(b->config->kernel.tar, "kernel.tar"),
-                       .ucode = ucode && *ucode ? ucode : NULL};
-    AUTO_IMAGE struct image *img = NULL;
 
-    if (!b->config->kernel.image || !*b->config->kernel.image)
-        return 0;
-    int r = open_image(b, b->config->kernel.image, &img, e);
-    if (r < 0)
-        return r;
-    AUTO_FREE char *source = image_name(b->config->kernel.image);
-    if (!source)
-        return err_errno(e, -ENOMEM, "could not add image %s", b->config->kernel.image);
-    k.origin = (struct origin){.source = source, .location = "kernel"};
-    r = add_dir(b, &k.origin, "boot", e);
-    if (!r)
-        r = add_bytes(b, &k.origin, "boot/cmdline", 0644, cmdline, strlen(cmdline), e);
+    return (struct kernel){.build = b,
+                           .binary = binary && *binary ? binary : "kernel",
+                           .tar = name_of(b->config->kernel.tar, "kernel.tar"),
+                           .ucode = ucode && *ucode ? ucode : NULL};
+}
+
+static int emit_kernel(const struct build *b, const struct plan *plan, struct part *p, struct err *e) {
+    struct kernel k = kernel_of(b);
+
+    (void)plan;
+    k.origin = p->origin;
+    int r = add_dir(b, &k.origin, "boot", e);
     if (!r && k.ucode) /* a pass of its own: it has to be in the initrd before the kernel's tar */
-        r = image_walk(img, add_ucode, &k, e);
+        r = image_walk(p->img, add_ucode, &k, e);
     if (!r)
-        r = image_walk(img, add_rest, &k, e);
+        r = image_walk(p->img, add_rest, &k, e);
     if (r < 0)
         return r;
     if (!k.found_binary || (k.tar && !k.found_tar))
         return err_set(e, -ENOENT, "could not find \"%s\" in the kernel image %s; see kernel.%s in the YAML",
-                       k.found_binary ? k.tar : k.binary, image_ref(img), k.found_binary ? "tar" : "binary");
+                       k.found_binary ? k.tar : k.binary, image_ref(p->img), k.found_binary ? "tar" : "binary");
     return 0;
+}
+
+static int emit_cmdline(const struct build *b, const struct plan *plan, struct part *p, struct err *e) {
+    const char *cmdline = b->config->kernel.cmdline ? b->config->kernel.cmdline : "";
+
+    (void)plan;
+    return add_bytes(b, &p->origin, BOOT_CMDLINE, 0644, cmdline, strlen(cmdline), e);
+}
+
+int plan_kernel(const struct build *b, struct plan *p, struct err *e) {
+    const char *image = b->config->kernel.image;
+    struct kernel k = kernel_of(b);
+
+    if (!image || !*image)
+        return 0;
+    AUTO_FREE char *source = image_name(image);
+    struct part *part = plan_add(p, emit_kernel, source ? source : "", e, "kernel");
+    int r = part ? open_image(b, image, b->config->kernel.place, &part->img, e) : -ENOMEM;
+    if (!r)
+        r = part_set_key(part, e, "kernel %s %s %s %s", k.binary, k.tar ? k.tar : "", k.ucode ? k.ucode : "",
+                         b->decompress_kernel ? "decompressed" : "");
+    return r || plan_add(p, emit_cmdline, source ? source : "", e, "kernel") ? r : -ENOMEM;
 }

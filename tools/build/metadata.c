@@ -4,6 +4,7 @@
 
 #include "lib/json.h"
 #include "tools/build/build_priv.h"
+#include "tools/config/yaml.h"
 
 static int set_name(json_t *object, const char *ref) {
     AUTO_FREE char *name = ref && *ref ? image_name(ref) : strdup("");
@@ -29,11 +30,17 @@ static int name_images(json_t *doc) {
     return r;
 }
 
-int make_metadata(const struct config *c, char **out, struct err *e) {
+int make_metadata(const struct config *c, const char *kind, char **out, struct err *e) {
     AUTO_JSON json_t *doc = config_copy_plain(c->doc);
 
     if (doc)
         (void)json_object_del(doc, "trust");
+    if (doc && name_images(doc) == 0 && !strcmp(kind, "yaml")) {
+        struct buf text = BUF_INIT;
+        int r = yaml_write(doc, &text, e);
+        *out = text.data; /* buf_free() would free just this */
+        return r;
+    }
     *out = doc && name_images(doc) == 0 ? json_dumps(doc, JSON_INDENT(4)) : NULL;
     return *out ? 0 : err_errno(e, -ENOMEM, "could not make the metadata");
 }

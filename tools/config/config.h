@@ -8,18 +8,34 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "tools/config/problems.h"
 
 enum section { SECTION_ONBOOT, SECTION_ONSHUTDOWN, SECTION_SERVICES, SECTION_COUNT };
+
+struct config_image {
+    const char *image;
+    const char *place; /* FILE:LINE:COLUMN, for messages */
+};
 
 struct config_container {
     const char *name;
     const char *image;
-    const char *place;    /* FILE:LINE:COLUMN, for messages */
-    const json_t *fields; /* all of the entry's fields, checked against the schema */
+    const char *place, *image_place; /* FILE:LINE:COLUMN, for messages */
+    const json_t *fields;            /* all of the entry's fields, checked against the schema */
+};
+
+struct config_volume {
+    const char *name;
+    const char *image; /* NULL: an empty volume */
+    const char *place, *image_place;
+    bool readonly;
+    bool layout;             /* format "oci": the image as an OCI layout instead of its files */
+    const json_t *platforms; /* with layout: those of the image that are wanted; NULL or empty: all */
 };
 
 struct config_file {
     const char *path;                                   /* without leading slash */
+    const char *spelling;                               /* the path as written, if it has ".."; else NULL */
     const char *symlink, *contents, *source, *metadata; /* NULL: not there */
     const char *place;
     bool directory, optional;
@@ -30,27 +46,55 @@ struct config_file {
 struct config {
     struct {
         const char *image, *cmdline, *binary, *tar, *ucode; /* NULL: not there */
+        const char *place;
     } kernel;
-    const char **init;
+    struct config_image *init;
     size_t init_len;
+    struct config_volume *volumes;
+    size_t volumes_len;
     struct config_container *containers[SECTION_COUNT];
     size_t containers_len[SECTION_COUNT];
     struct config_file *files;
     size_t files_len;
-    json_t *doc; /* owns every string above */
+    json_t *users; /* names of containers -> numbers: see config_user_id() */
+    json_t *doc;   /* owns every string above */
 };
 
 extern const char *const section_names[SECTION_COUNT]; /* "onboot", "onshutdown", "services" */
 
-/* Reads the files in order and merges them: lists are appended, kernel fields of later files win. "-" is stdin. */
-int config_read(const char *const *paths, size_t paths_len, struct config *out, struct err *e);
+/* What the reader asks others. */
+struct config_resolver {
+    /* what `@pkg:FOLDER` stands for: malloc'd in *out */
+    int (*package)(void *data, const char *folder, char **out, struct err *e);
+    /* What else is wrong with all that was read, noted in p; values that were refused are null. Fails only without
+     * memory. NULL: nobody looks. */
+    int (*check)(void *data, const struct config *c, struct problems *p, struct err *e);
+    void *data;
+};
+
+/*
+ * Reads the files in order and merges them: lists are appended, kernel fields of later files win. "-" is stdin, and
+ * what begins with http:// or https:// is fetched. All that is wrong goes to problems (may be NULL), the first of it
+ * to *e. Without a resolver (NULL) templates stay as they are.
+ */
+int config_read(const char *const *paths, size_t paths_len, const struct config_resolver *resolver, struct config *out,
+                struct problems *problems, struct err *e);
 void config_free(struct config *c);
 #define AUTO_CONFIG AUTO(config_free)
 
 /* A deep copy without the members (their names start with "@") that the reader added to say where a thing stands. */
 json_t *config_copy_plain(const json_t *value);
 
+/* The merged configuration as YAML, appended to out. */
+int config_print(const struct config *c, struct buf *out, struct err *e);
+
 /* Users named after containers: 100 and up, over onboot, onshutdown and services; of one name the last counts. */
 int config_user_id(const struct config *c, const json_t *value, uint32_t *id, struct err *e);
+
+/* The file that a `source:` names: "~/" is the home folder, else it is relative to where keelson runs. malloc'd. */
+char *config_source_path(const char *source);
+
+/* NULL: there is no volume of that name. */
+const struct config_volume *config_volume(const struct config *c, const char *name);
 
 #endif

@@ -31,18 +31,18 @@ static const struct {
     {"onboot:\n  - {name: a, image: b, oomScoreAdj: 1.5}\n",
      "t.yml:2:38: \"oomScoreAdj\" must be a whole number, not a number with a fraction"},
     {"init: [a]\n---\ninit: [b]\n", "t.yml:3:1: a second document begins here; put it into a file of its own"},
-    {"services:\n  - {<<: word, name: a}\n", "t.yml:2:10: \"<<\" takes a map, as *NAME, or a list of them"},
+    {"services:\n  - {<<: word, name: a, image: b}\n", "t.yml:2:10: \"<<\" takes a map, as *NAME, or a list of them"},
 };
 
 static void test_errors_name_line_and_column(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
         struct err e = {0};
-        json_t *doc = NULL;
-        assert_int_equal(yaml_read("t.yml", refused[i].yaml, strlen(refused[i].yaml), &schema_config, true, &doc, &e),
-                         -EINVAL);
+        AUTO_JSON json_t *doc = NULL;
+        assert_int_equal(
+            yaml_read("t.yml", refused[i].yaml, strlen(refused[i].yaml), &schema_config, true, NULL, &doc, &e),
+            -EINVAL);
         assert_string_equal(e.msg, refused[i].message);
-        assert_null(doc);
     }
 }
 
@@ -53,7 +53,7 @@ static void test_merge_keys_fill_what_is_missing(void **state) {
     AUTO_JSON json_t *doc = NULL;
 
     (void)state;
-    if (yaml_read("t.yml", text, strlen(text), &schema_config, false, &doc, &e))
+    if (yaml_read("t.yml", text, strlen(text), &schema_config, false, NULL, &doc, &e))
         fail_msg("%s", e.msg);
     const json_t *services = json_object_get(doc, "services");
     AUTO_FREE char *b = json_dumps(json_array_get(services, 1), JSON_COMPACT | JSON_SORT_KEYS);
@@ -65,22 +65,22 @@ static void test_merge_keys_fill_what_is_missing(void **state) {
 static void test_broken_yaml_names_its_place(void **state) {
     const char *text = "init:\n\t- a\n";
     struct err e = {0};
-    json_t *doc = NULL;
+    AUTO_JSON json_t *doc = NULL;
 
     (void)state;
-    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, &doc, &e), -EINVAL);
+    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, NULL, &doc, &e), -EINVAL);
     assert_non_null(strstr(e.msg, "t.yml:2:1: not valid YAML"));
 }
 
 static void test_aliases_do_not_explode(void **state) {
     char text[4096] = "init: &a [x]\nonboot:\n";
     struct err e = {0};
-    json_t *doc = NULL;
+    AUTO_JSON json_t *doc = NULL;
 
     (void)state;
     /* a list that contains itself */
     (void)snprintf(text, sizeof(text), "init: &a [x, *a]\n");
-    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, &doc, &e), -EINVAL);
+    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, NULL, &doc, &e), -EINVAL);
 }
 
 static void test_scalars(void **state) {
@@ -90,7 +90,7 @@ static void test_scalars(void **state) {
     json_t *doc = NULL;
 
     (void)state;
-    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, &doc, &e), 0);
+    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, NULL, &doc, &e), 0);
     const json_t *s = json_array_get(json_object_get(doc, "services"), 0);
     assert_int_equal(json_integer_value(json_object_get(s, "oomScoreAdj")), 16);
     assert_string_equal(json_string_value(json_object_get(s, "uid")), "5");
@@ -106,7 +106,7 @@ static int read_texts(const char *a, const char *b, struct config *c, struct err
     assert_int_equal(mkdir_p("build/test", 0755, e), 0);
     assert_int_equal(write_file_atomic(paths[0], a, strlen(a), 0644, false, e), 0);
     assert_int_equal(write_file_atomic(paths[1], b, strlen(b), 0644, false, e), 0);
-    return config_read(paths, 2, c, e);
+    return config_read(paths, 2, NULL, c, NULL, e);
 }
 
 static void test_files_are_merged(void **state) {
@@ -122,7 +122,7 @@ static void test_files_are_merged(void **state) {
     assert_string_equal(c.kernel.image, "k1");
     assert_string_equal(c.kernel.cmdline, "b");
     assert_int_equal(c.init_len, 2);
-    assert_string_equal(c.init[1], "i2");
+    assert_string_equal(c.init[1].image, "i2");
     assert_int_equal(c.containers_len[SECTION_SERVICES], 1);
     assert_int_equal(config_user_id(&c, name, &id, &e), 0);
     assert_int_equal(id, 101);
@@ -140,6 +140,135 @@ static void test_duplicate_service_names_both_places(void **state) {
     assert_non_null(strstr(e.msg, "config_a.yml:2:5"));
 }
 
+/* One file; what is wrong with it, a message for each, in the order of the file. */
+static const struct {
+    const char *yaml;
+    const char *messages[4];
+} wrong[] = {
+    {"services:\n  - {name: a, image: x, runtime: {after: [b, zz]}}\n  - {name: b, image: x, runtime: {after: [a]}}\n",
+     {":2:46: service \"a\" is to start after \"zz\", but there is no such service",
+      ":3:43: services wait for each other in a circle, so none can start: b <- a <- b; remove one \"after\""}},
+    {"services:\n  - {name: a, image: x, runtime: {after: [a]}}\n",
+     {":2:43: services wait for each other in a circle"}},
+    {"services:\n  - {name: a, image: x, runtime: {restart: {policy: sometimes, limit: -1}}}\n",
+     {":2:53: \"policy\" must be always, on-failure or never, not \"sometimes\"",
+      ":2:71: \"limit\" must be from 0 to 1000000, not -1"}},
+    {"services:\n  - {name: a, image: x, runtime: {ready: {tcp: 1, file: /x}, health: {}}}\n",
+     {":2:42: \"ready\" must have one of \"exec\", \"tcp\" and \"file\", and has more",
+      ":2:70: \"health\" must have one of \"exec\", \"tcp\" and \"http\", and has none"}},
+    {"services:\n  - {name: a, image: x, runtime: {stop: {signal: SIGFOO, timeout: 5}}}\n",
+     {":2:50: \"signal\" must be the name of a signal such as SIGTERM, not \"SIGFOO\"",
+      ":2:67: \"timeout\" must be a string, not a number; put it in quotes"}},
+    {"services:\n  - {name: a, image: x, runtime: {health: {http: x}, ready: {tcp: 70000}}}\n",
+     {":2:50: \"http\" must be a port and a path such as", ":2:67: \"tcp\" must be from 1 to 65535, not 70000"}},
+    {"onboot:\n  - {name: a, image: x, runtime: {restart: {}}}\nservices:\n  - {name: b, image: x, runtime: {deadline: "
+     "5m}}\n",
+     {":2:34: \"restart\" is for services only", ":4:34: \"deadline\" is for onboot and onshutdown only"}},
+    {"volumes:\n  - {name: Big}\n  - {name: v}\n  - {name: v}\n  - {name: o, format: oci}\n",
+     {":2:5: \"Big\" cannot be the name of a volume", ":4:5: there is another volume named \"v\" at ",
+      ":5:5: the volume \"o\" has \"format: oci\" but no \"image\""}},
+    {"volumes: [{name: v, image: x, format: oci, platforms: [linux, a/b/c/d]}]\n",
+     {":1:11: \"linux\" is not a platform", ":1:11: \"a/b/c/d\" is not a platform"}},
+    {"files:\n  - {path: a, contents: x}\n  - {path: a/b, contents: y}\n",
+     {":3:5: \"a/b\" would be below \"a\", which is a file (build/test/config_a.yml:2:5)"}},
+    {"files:\n  - {path: l, symlink: /x}\n  - {path: l/b, contents: y}\n",
+     {":3:5: \"l/b\" would be below \"l\", which is a symlink (build/test/config_a.yml:2:5)"}},
+    {"files:\n  - {path: d/f, contents: x}\n  - {path: d, symlink: /x}\n",
+     {":3:5: \"d\" is a symlink, but \"d/f\" (build/test/config_a.yml:2:5) is below it"}},
+    {"files:\n  - {path: d, directory: true}\n  - {path: ./d/, contents: x}\n",
+     {":3:5: \"d\" is a file here and a directory at build/test/config_a.yml:2:5"}},
+    {"files:\n  - {path: ../x, contents: y}\n  - {path: a/../../x, contents: y}\n  - {contents: y}\n",
+     {":2:5: the path \"../x\" leaves the root", ":3:5: the path \"a/../../x\" leaves the root",
+      ":4:5: this file has no \"path\""}},
+    {"services:\n  - {name: a, image: x, oomScoreAdj: 99999999999999999999, uid: 1.5}\n",
+     {":2:38: \"oomScoreAdj\" must be a whole number, not a number of more than 64 bits",
+      ":2:65: \"uid\" must be a name or a number, not a number with a fraction"}},
+    {"kernle: 1\ninit: x\nservices:\n  - {name: a, image: b, comand: []}\n",
+     {":1:1: unknown key \"kernle\"", ":2:7: \"init\" must be a list", ":4:25: unknown key \"comand\""}},
+};
+
+/* As deep as libyaml needs half a minute for. */
+static void test_levels_are_bounded_before_they_cost_time(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    const char *path = "build/test/config_a.yml";
+    struct config c;
+    struct err e = {0};
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(buf_puts(&text, "["), 0);
+    assert_int_equal(mkdir_p("build/test", 0755, &e), 0);
+    assert_int_equal(write_file_atomic(path, text.data, text.len, 0644, false, &e), 0);
+    assert_int_equal(config_read(&path, 1, NULL, &c, NULL, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, ":1:33: too much: "));
+}
+
+static void test_all_that_is_wrong_is_told_in_one_go(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        AUTO_PROBLEMS struct problems p = {0};
+        const char *path = "build/test/config_a.yml", *from = NULL;
+        struct config c;
+        struct err e = {0};
+        unsigned expected = 0;
+
+        assert_int_equal(mkdir_p("build/test", 0755, &e), 0);
+        assert_int_equal(write_file_atomic(path, wrong[i].yaml, strlen(wrong[i].yaml), 0644, false, &e), 0);
+        assert_int_equal(config_read(&path, 1, NULL, &c, &p, &e), -EINVAL);
+        for (from = p.text.data; expected < 4 && wrong[i].messages[expected]; expected++) {
+            from = from ? strstr(from, wrong[i].messages[expected]) : NULL;
+            if (!from)
+                fail_msg("%s is not told of:\n%s", wrong[i].messages[expected], p.text.data);
+        }
+        if (p.count != expected)
+            fail_msg("%u problems instead of %u:\n%s", p.count, expected, p.text.data);
+    }
+}
+
+static void test_the_line_is_shown_with_a_mark(void **state) {
+    AUTO_PROBLEMS struct problems p = {0};
+    struct err e = {0};
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    (void)state;
+    assert_int_equal(buf_puts(&text, "one\n\ttwo \x1b\nthree\n"), 0);
+    assert_int_equal(problems_add_source(&p, "f.yml", &text), 0);
+    (void)err_set(&e, -EINVAL, "f.yml:2:2: wrong");
+    problems_add(&p, &e);
+    problems_add(&p, &e);
+    assert_string_equal(p.text.data, "keelson: f.yml:2:2: wrong\n     2 |  two  \n       |  ^\n");
+    assert_int_equal(p.count, 1);
+}
+
+static void test_what_is_written_reads_back_the_same(void **state) {
+    AUTO_JSON json_t *doc =
+        json_pack("{s:[s,s,s,s,s,s,s,s], s:[], s:[{s:s, s:s, s:i, s:b, s:{s:s}}]}", "init", "yes", "5", "0x10", "null",
+                  "- a: b", " #", "two\nlines\n", "na\xc3\xafve \xe6\x97\xa5", "files", "services", "name", "a",
+                  "image", "", "oomScoreAdj", -5, "readonly", 1, "sysctl", "net.x", "1");
+    AUTO_JSON json_t *again = NULL;
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct err e = {0};
+
+    (void)state;
+    assert_non_null(doc);
+    assert_int_equal(yaml_write(doc, &text, &e), 0);
+    assert_int_equal(yaml_read("t.yml", text.data, text.len, &schema_config, false, NULL, &again, &e), 0);
+    assert_true(json_equal(doc, again));
+    assert_non_null(strstr(text.data, "- \"yes\"\n"));
+}
+
+static void test_dots_inside_the_root_are_resolved(void **state) {
+    struct config c;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(read_texts("files:\n  - {path: a//b/../c, contents: x}\n", "volumes: [{name: v}]\n", &c, &e), 0);
+    assert_string_equal(c.files[0].path, "a/c");
+    assert_non_null(config_volume(&c, "v"));
+    assert_null(config_volume(&c, "w"));
+    config_free(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors_name_line_and_column),
@@ -149,6 +278,11 @@ int main(void) {
         cmocka_unit_test(test_scalars),
         cmocka_unit_test(test_files_are_merged),
         cmocka_unit_test(test_duplicate_service_names_both_places),
+        cmocka_unit_test(test_levels_are_bounded_before_they_cost_time),
+        cmocka_unit_test(test_all_that_is_wrong_is_told_in_one_go),
+        cmocka_unit_test(test_the_line_is_shown_with_a_mark),
+        cmocka_unit_test(test_what_is_written_reads_back_the_same),
+        cmocka_unit_test(test_dots_inside_the_root_are_resolved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,23 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "runtime-config/words.h"
 #include "tools/config/schema.h"
+
+#define COUNT_MAX 1000000 /* restarts, failures: what the supervisor takes */
 
 #define OBJECT(name)                                                                                                   \
     static const struct schema name = {.kind = VALUE_OBJECT, .fields = name##_fields};                                 \
     static const struct schema name##_list __attribute__((unused)) = {.kind = VALUE_LIST, .item = &(name)}
 
 static const struct schema string = {.kind = VALUE_STRING};
+/* What is missing or impossible is known only later: an image, a volume, a service to start after. */
+static const struct schema placed_string = {.kind = VALUE_STRING, .place = true};
+static const struct schema placed_strings = {.kind = VALUE_LIST, .item = &string, .place = true};
 static const struct schema boolean = {.kind = VALUE_BOOL};
 static const struct schema integer = {.kind = VALUE_INT};
 static const struct schema id = {.kind = VALUE_ID};
 static const struct schema strings = {.kind = VALUE_LIST, .item = &string};
-static const struct schema ids = {.kind = VALUE_LIST, .item = &id};
+static const struct schema placed_id = {.kind = VALUE_ID, .place = true};
+static const struct schema placed_ids = {.kind = VALUE_LIST, .item = &id, .place = true};
 static const struct schema string_map = {.kind = VALUE_STRING_MAP};
 
+static bool is_time(const char *text) {
+    uint64_t ms;
+
+    return duration_parse(text, &ms) == 0;
+}
+static const struct schema duration = {
+    .kind = VALUE_STRING, .is_valid = is_time, .expected = "a time such as \"250ms\", \"90s\" or \"5m\""};
+
+static bool is_onfail(const char *text) {
+    enum onfail action;
+
+    return onfail_parse(text, &action) == 0;
+}
+static const struct schema onfail = {
+    .kind = VALUE_STRING, .is_valid = is_onfail, .expected = "continue, reboot, poweroff or halt"};
+
+static bool is_policy(const char *text) {
+    return !strcmp(text, "always") || !strcmp(text, "on-failure") || !strcmp(text, "never");
+}
+static const struct schema policy = {
+    .kind = VALUE_STRING, .is_valid = is_policy, .expected = "always, on-failure or never"};
+
+static bool is_volume_format(const char *text) {
+    return !strcmp(text, "oci") || !strcmp(text, "filesystem");
+}
+static const struct schema volume_format = {
+    .kind = VALUE_STRING, .is_valid = is_volume_format, .expected = "\"oci\" or \"filesystem\""};
+
+static bool is_metadata(const char *text) {
+    return !*text || !strcmp(text, "json") || !strcmp(text, "yaml");
+}
+static const struct schema metadata = {
+    .kind = VALUE_STRING, .is_valid = is_metadata, .expected = "\"json\" or \"yaml\""};
+
+static bool is_http(const char *text) {
+    char *slash;
+    unsigned long port = strtoul(text, &slash, 10);
+
+    return *text >= '0' && *text <= '9' && port >= 1 && port <= 65535 && *slash == '/';
+}
+static const struct schema http = {
+    .kind = VALUE_STRING, .is_valid = is_http, .expected = "a port and a path such as \"8080/healthy\""};
+
+static bool is_absolute(const char *text) {
+    return *text == '/';
+}
+static const struct schema absolute = {.kind = VALUE_STRING, .is_valid = is_absolute, .expected = "an absolute path"};
+
+static bool is_signal(const char *text) {
+    int sig;
+
+    return signal_parse(text, &sig) == 0;
+}
+static const struct schema signal_word = {
+    .kind = VALUE_STRING, .is_valid = is_signal, .expected = "the name of a signal such as SIGTERM"};
+
+static const struct schema port = {.kind = VALUE_INT, .min = 1, .max = 65535};
+static const struct schema count = {.kind = VALUE_INT, .min = 0, .max = COUNT_MAX};
+static const struct schema positive = {.kind = VALUE_INT, .min = 1, .max = COUNT_MAX};
+
 static const struct schema_field kernel_fields[] = {
-    {.key = "image", .value = &string}, {.key = "cmdline", .value = &string}, {.key = "binary", .value = &string},
-    {.key = "tar", .value = &string},   {.key = "ucode", .value = &string},   {.key = NULL},
+    {.key = "image", .value = &placed_string}, {.key = "cmdline", .value = &string},
+    {.key = "binary", .value = &string},       {.key = "tar", .value = &string},
+    {.key = "ucode", .value = &string},        {.key = NULL},
 };
 OBJECT(kernel);
 
@@ -27,7 +97,7 @@ static const struct schema_field file_fields[] = {
     {.key = "symlink", .value = &string},
     {.key = "contents", .value = &string},
     {.key = "source", .value = &string},
-    {.key = "metadata", .value = &string},
+    {.key = "metadata", .value = &metadata},
     {.key = "optional", .value = &boolean},
     {.key = "mode", .value = &string},
     {.key = "uid", .value = &id},
@@ -37,8 +107,8 @@ static const struct schema_field file_fields[] = {
 OBJECT(file);
 
 static const struct schema_field volume_fields[] = {
-    {.key = "name", .value = &string},       {.key = "image", .value = &string},
-    {.key = "readonly", .value = &boolean},  {.key = "format", .value = &string},
+    {.key = "name", .value = &string},       {.key = "image", .value = &placed_string},
+    {.key = "readonly", .value = &boolean},  {.key = "format", .value = &volume_format},
     {.key = "platforms", .value = &strings}, {.key = NULL},
 };
 OBJECT(volume);
@@ -171,11 +241,10 @@ static const struct schema_field resources_fields[] = {
 OBJECT(resources);
 
 static const struct schema_field interface_fields[] = {
-    {.key = "name", .value = &string},
-    {.key = "add", .value = &string},
-    {.key = "peer", .value = &string},
-    {.key = "createInRoot", .value = &boolean},
-    {.key = NULL},
+    {.key = "name", .value = &string},   {.key = "add", .value = &string},
+    {.key = "peer", .value = &string},   {.key = "createInRoot", .value = &boolean},
+    {.key = "parent", .value = &string}, {.key = "mode", .value = &string},
+    {.key = "id", .value = &integer},    {.key = NULL},
 };
 OBJECT(interface);
 
@@ -187,9 +256,46 @@ static const struct schema_field bind_ns_fields[] = {
 };
 OBJECT(bind_ns);
 
+/* Words that LinuxKit does not have. */
+static const struct schema_field restart_fields[] = {
+    {.key = "policy", .value = &policy},  {.key = "delay", .value = &duration}, {.key = "maxDelay", .value = &duration},
+    {.key = "reset", .value = &duration}, {.key = "limit", .value = &count},    {.key = NULL},
+};
+OBJECT(restart);
+
+static const struct schema_field ready_fields[] = {
+    {.key = "exec", .value = &strings},     {.key = "tcp", .value = &port},
+    {.key = "file", .value = &absolute},    {.key = "interval", .value = &duration},
+    {.key = "timeout", .value = &duration}, {.key = NULL},
+};
+OBJECT(ready);
+
+static const struct schema_field health_fields[] = {
+    {.key = "exec", .value = &strings},
+    {.key = "tcp", .value = &port},
+    {.key = "http", .value = &http},
+    {.key = "interval", .value = &duration},
+    {.key = "timeout", .value = &duration},
+    {.key = "failures", .value = &positive},
+    {.key = NULL},
+};
+OBJECT(health);
+
+static const struct schema_field stop_fields[] = {
+    {.key = "signal", .value = &signal_word},
+    {.key = "timeout", .value = &duration},
+    {.key = NULL},
+};
+OBJECT(stop);
+
 static const struct schema_field runtime_fields[] = {
-    {.key = "deadline", .value = &string},
-    {.key = "onfail", .value = &string},
+    {.key = "restart", .value = &restart},
+    {.key = "after", .value = &placed_strings},
+    {.key = "ready", .value = &ready},
+    {.key = "health", .value = &health},
+    {.key = "stop", .value = &stop},
+    {.key = "deadline", .value = &duration},
+    {.key = "onfail", .value = &onfail},
     {.key = "cgroups", .value = &strings},
     {.key = "mounts", .value = &mount_list},
     {.key = "mkdir", .value = &strings},
@@ -202,37 +308,46 @@ OBJECT(runtime);
 
 /* What an image's label and the YAML both may say. */
 #define IMAGE_FIELDS                                                                                                   \
-    {.key = "capabilities", .value = &strings}, {.key = "capabilities.add", .value = &strings},                        \
-        {.key = "ambient", .value = &strings}, {.key = "mounts", .value = &mount_list},                                \
-        {.key = "binds", .value = &strings}, {.key = "binds.add", .value = &strings},                                  \
-        {.key = "devices", .value = &device_list}, {.key = "tmpfs", .value = &strings},                                \
+    {.key = "capabilities", .value = &placed_strings}, {.key = "capabilities.add", .value = &placed_strings},          \
+        {.key = "ambient", .value = &placed_strings}, {.key = "mounts", .value = &mount_list},                         \
+        {.key = "binds", .value = &placed_strings}, {.key = "binds.add", .value = &placed_strings},                    \
+        {.key = "devices", .value = &device_list}, {.key = "tmpfs", .value = &placed_strings},                         \
         {.key = "command", .value = &strings}, {.key = "env", .value = &strings}, {.key = "cwd", .value = &string},    \
         {.key = "net", .value = &string}, {.key = "pid", .value = &string}, {.key = "ipc", .value = &string},          \
         {.key = "uts", .value = &string}, {.key = "userns", .value = &string}, {.key = "readonly", .value = &boolean}, \
         {.key = "maskedPaths", .value = &strings}, {.key = "readonlyPaths", .value = &strings},                        \
-        {.key = "uid", .value = &id}, {.key = "gid", .value = &id}, {.key = "additionalGids", .value = &ids},          \
-        {.key = "noNewPrivileges", .value = &boolean}, {.key = "hostname", .value = &string},                          \
-        {.key = "oomScoreAdj", .value = &integer}, {.key = "rootfsPropagation", .value = &string},                     \
-        {.key = "cgroupsPath", .value = &string}, {.key = "resources", .value = &resources},                           \
-        {.key = "sysctl", .value = &string_map}, {.key = "rlimits", .value = &strings},                                \
-        {.key = "uidMappings", .value = &id_mapping_list}, {.key = "gidMappings", .value = &id_mapping_list},          \
-        {.key = "annotations", .value = &string_map}, {.key = "runtime", .value = &runtime}, {                         \
+        {.key = "uid", .value = &placed_id}, {.key = "gid", .value = &placed_id},                                      \
+        {.key = "additionalGids", .value = &placed_ids}, {.key = "noNewPrivileges", .value = &boolean},                \
+        {.key = "hostname", .value = &string}, {.key = "oomScoreAdj", .value = &integer},                              \
+        {.key = "rootfsPropagation", .value = &string}, {.key = "cgroupsPath", .value = &string},                      \
+        {.key = "resources", .value = &resources}, {.key = "sysctl", .value = &string_map},                            \
+        {.key = "rlimits", .value = &placed_strings}, {.key = "uidMappings", .value = &id_mapping_list},               \
+        {.key = "gidMappings", .value = &id_mapping_list}, {.key = "annotations", .value = &string_map},               \
+        {.key = "runtime", .value = &runtime}, {                                                                       \
         .key = NULL                                                                                                    \
     }
 
 static const struct schema_field image_fields[] = {
     {.key = "name", .value = &string, .required = true},
-    {.key = "image", .value = &string, .required = true},
+    {.key = "seccomp", .value = &placed_string},
+    {.key = "image", .value = &placed_string, .required = true},
     IMAGE_FIELDS,
 };
 OBJECT(image);
 
-static const struct schema_field label_fields[] = {IMAGE_FIELDS};
+/* A label comes with an image, and does not get to name files of whoever builds with it. */
+static bool is_label_seccomp(const char *text) {
+    return !strcmp(text, "default") || !strcmp(text, "unconfined");
+}
+static const struct schema label_seccomp = {
+    .kind = VALUE_STRING, .is_valid = is_label_seccomp, .expected = "default or unconfined"};
+
+static const struct schema_field label_fields[] = {{.key = "seccomp", .value = &label_seccomp}, IMAGE_FIELDS};
 const struct schema schema_label = {.kind = VALUE_OBJECT, .fields = label_fields};
 
 static const struct schema_field config_fields[] = {
     {.key = "kernel", .value = &kernel},
-    {.key = "init", .value = &strings},
+    {.key = "init", .value = &placed_strings},
     {.key = "onboot", .value = &image_list},
     {.key = "onshutdown", .value = &image_list},
     {.key = "services", .value = &image_list},

@@ -4,6 +4,7 @@
 #define TOOLS_CONFIG_SCHEMA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum value_kind {
     VALUE_STRING,
@@ -19,8 +20,12 @@ struct schema_field;
 
 struct schema {
     enum value_kind kind;
-    const struct schema *item;         /* VALUE_LIST */
-    const struct schema_field *fields; /* VALUE_OBJECT; ends with a NULL key */
+    const struct schema *item;          /* VALUE_LIST */
+    const struct schema_field *fields;  /* VALUE_OBJECT; ends with a NULL key */
+    bool (*is_valid)(const char *text); /* VALUE_STRING; NULL: anything is */
+    const char *expected;               /* by is_valid: "a time such as ..." */
+    int64_t min, max;                   /* VALUE_INT, unless both are 0 */
+    bool place;                         /* where it stands is kept beside it: the object's "@KEY" */
 };
 
 struct schema_field {
@@ -31,6 +36,9 @@ struct schema_field {
 
 extern const struct schema schema_config; /* a whole linuxkit.yml */
 extern const struct schema schema_label;  /* the org.mobyproject.config label of an image */
+
+/* The key of an object's schema that is most like this one, or NULL if none is like it. */
+const char *schema_nearest_key(const struct schema *schema, const char *key);
 
 /* "a string", "a list", ...: for messages. */
 const char *schema_kind_name(enum value_kind kind);

@@ -4,95 +4,45 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "lib/fdutil.h"
 #include "lib/json.h"
+#include "tools/config/scalar.h"
 #include "tools/config/yaml.h"
 
+/* What was refused is null in the result, so that the rest can be looked at too; the result is not used then. */
 struct reader {
     yaml_document_t doc;
     const char *file;
     bool places;
     unsigned values;
     unsigned depth;
-    struct err *e;
+    bool gave_up; /* at a bound, or without memory: nothing more is looked at */
+    struct problems *problems;
 };
 
 PRINTF_LIKE(3, 4)
-static json_t *refuse(struct reader *r, const yaml_node_t *n, const char *fmt, ...) {
+static json_t *refuse(struct reader *r, const yaml_mark_t *at, const char *fmt, ...) {
     char why[512];
+    struct err e = {0};
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    (void)err_set(r->e, -EINVAL, "%s:%zu:%zu: %s", r->file, n->start_mark.line + 1, n->start_mark.column + 1, why);
+    (void)err_set(&e, -EINVAL, "%s:%zu:%zu: %s", r->file, at->line + 1, at->column + 1, why);
+    problems_add(r->problems, &e);
+    return json_null();
+}
+
+static void too_much(struct reader *r, const yaml_mark_t *at) {
+    (void)refuse(r, at, "too much: more than %d values (with aliases) or %d levels", YAML_MAX_VALUES, YAML_MAX_DEPTH);
+}
+
+/* NULL: nothing more is to be read. */
+static json_t *give_up(struct reader *r, const yaml_node_t *n) {
+    if (!r->gave_up)
+        too_much(r, &n->start_mark);
+    r->gave_up = true;
     return NULL;
-}
-
-/* What a plain (unquoted) scalar is. */
-enum scalar { SCALAR_STRING, SCALAR_NULL, SCALAR_BOOL, SCALAR_INT, SCALAR_FLOAT };
-
-static bool is_one_of(const char *s, const char *const *words) {
-    for (; *words; words++)
-        if (!strcmp(s, *words))
-            return true;
-    return false;
-}
-
-static bool is_int(const char *s, json_int_t *out) {
-    bool negative = *s == '-';
-    char digits[72];
-    size_t len = 0;
-    int base = 10;
-
-    s += *s == '-' || *s == '+';
-    if (!strncmp(s, "0x", 2) || !strncmp(s, "0o", 2) || !strncmp(s, "0b", 2)) {
-        base = s[1] == 'x' ? 16 : s[1] == 'o' ? 8 : 2;
-        s += 2;
-    } else if (*s == '0' && s[1]) { /* YAML 1.1 wrote octal numbers like C does */
-        base = 8;
-    }
-    for (; *s; s++)
-        if (*s != '_') {
-            if (len + 2 >= sizeof(digits) || !strchr("0123456789abcdefABCDEF", *s))
-                return false;
-            digits[len++] = *s;
-        }
-    digits[len] = '\0';
-    char *end;
-    errno = 0;
-    long long value = strtoll(digits, &end, base);
-    *out = negative ? -value : value;
-    return len && !*end && !errno;
-}
-
-static bool is_float(const char *s) {
-    static const char *const words[] = {".inf",  ".Inf", ".INF", "-.inf", "-.Inf",
-                                        "-.INF", ".nan", ".NaN", ".NAN",  NULL};
-    char *end;
-
-    if (is_one_of(s, words))
-        return true;
-    if (strspn(s, "+-.0123456789eE") != strlen(s) || !strpbrk(s, "0123456789"))
-        return false;
-    (void)strtod(s, &end);
-    return !*end;
-}
-
-static enum scalar resolve(const yaml_node_t *n, json_int_t *number) {
-    static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-    static const char *const bools[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
-    const char *s = (const char *)n->data.scalar.value;
-
-    if (n->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || (n->tag && !strcmp((const char *)n->tag, "!")))
-        return SCALAR_STRING;
-    if (is_one_of(s, nulls))
-        return SCALAR_NULL;
-    if (is_one_of(s, bools))
-        return SCALAR_BOOL;
-    if (is_int(s, number))
-        return SCALAR_INT;
-    return is_float(s) ? SCALAR_FLOAT : SCALAR_STRING;
 }
 
 static const char *found(const yaml_node_t *n) {
@@ -107,35 +57,54 @@ static const char *found(const yaml_node_t *n) {
 
     if (n->type == YAML_MAPPING_NODE)
         return "a map";
-    return n->type == YAML_SEQUENCE_NODE ? "a list" : scalars[resolve(n, &number)];
+    if (n->type == YAML_SCALAR_NODE && n->data.scalar.length &&
+        strspn((const char *)n->data.scalar.value, "+-0123456789") == n->data.scalar.length &&
+        scalar_resolve(n, &number) == SCALAR_FLOAT)
+        return "a number of more than 64 bits";
+    return n->type == YAML_SEQUENCE_NODE ? "a list" : scalars[scalar_resolve(n, &number)];
 }
 
 static json_t *wrong_type(struct reader *r, const yaml_node_t *n, const char *key, enum value_kind want) {
     bool quote = want == VALUE_STRING && n->type == YAML_SCALAR_NODE && n->data.scalar.length;
     bool drop = n->type == YAML_SCALAR_NODE && !n->data.scalar.length;
 
-    return refuse(r, n, "\"%s\" must be %s, not %s%s", key, schema_kind_name(want), found(n),
+    return refuse(r, &n->start_mark, "\"%.100s\" must be %s, not %s%s", key, schema_kind_name(want), found(n),
                   quote  ? "; put it in quotes"
                   : drop ? "; give a value or leave the key out"
                          : "");
 }
 
-static json_t *read_scalar(struct reader *r, const yaml_node_t *n, const char *key, enum value_kind want) {
+static json_t *read_string(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema) {
+    const char *s = (const char *)n->data.scalar.value;
+
+    if (strlen(s) != n->data.scalar.length)
+        return refuse(r, &n->start_mark, "\"%.100s\" contains a NUL character", key);
+    if (schema->is_valid && !schema->is_valid(s))
+        return refuse(r, &n->start_mark, "\"%s\" must be %s, not \"%.100s\"", key, schema->expected, s);
+    return json_string(s);
+}
+
+static json_t *read_number(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema,
+                           json_int_t number) {
+    if ((schema->min || schema->max) && (number < schema->min || number > schema->max))
+        return refuse(r, &n->start_mark, "\"%s\" must be from %lld to %lld, not %lld", key, (long long)schema->min,
+                      (long long)schema->max, (long long)number);
+    return json_integer(number);
+}
+
+static json_t *read_scalar(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema) {
+    enum value_kind want = schema->kind;
     json_int_t number = 0;
 
     if (n->type != YAML_SCALAR_NODE)
         return wrong_type(r, n, key, want);
-    const char *s = (const char *)n->data.scalar.value;
-    enum scalar is = resolve(n, &number);
-    if (is == SCALAR_STRING && (want == VALUE_STRING || want == VALUE_ID)) {
-        if (strlen(s) != n->data.scalar.length)
-            return refuse(r, n, "\"%s\" contains a NUL character", key);
-        return json_string(s);
-    }
+    enum scalar is = scalar_resolve(n, &number);
+    if (is == SCALAR_STRING && (want == VALUE_STRING || want == VALUE_ID))
+        return read_string(r, n, key, schema);
     if (is == SCALAR_INT && (want == VALUE_INT || want == VALUE_ID))
-        return json_integer(number);
+        return read_number(r, n, key, schema, number);
     if (is == SCALAR_BOOL && want == VALUE_BOOL)
-        return json_boolean(*s == 't' || *s == 'T');
+        return json_boolean((*n->data.scalar.value | 0x20) == 't');
     return wrong_type(r, n, key, want);
 }
 
@@ -161,96 +130,84 @@ static const struct schema_field *find_field(const struct schema *schema, const 
     return NULL;
 }
 
-/* Levenshtein distance of short words, for "did you mean". */
-static unsigned distance(const char *a, const char *b) {
-    unsigned row[33];
-    size_t len = strlen(b);
-
-    if (len > 32)
-        return 99;
-    for (unsigned j = 0; j <= len; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= len; j++) {
-            unsigned change = diagonal + (a[i - 1] != b[j - 1]);
-            unsigned least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < least ? change : least;
-        }
-    }
-    return row[len];
+static json_t *place_of(const struct reader *r, const yaml_node_t *n) {
+    return json_sprintf("%s:%zu:%zu", r->file, n->start_mark.line + 1, n->start_mark.column + 1);
 }
 
-static json_t *unknown_key(struct reader *r, const yaml_node_t *n, const struct schema *schema, const char *key) {
-    const struct schema_field *best = NULL;
-    unsigned least = 3;
+/* "@KEY": where the value stands; of a list, where each of its values does. */
+static int set_place(struct reader *r, const yaml_node_t *n, const char *key, json_t *object) {
+    char name[64];
+    json_t *place = NULL;
+    int ret = 0;
 
-    for (const struct schema_field *f = schema->fields; f->key; f++) {
-        unsigned d = distance(key, f->key);
-        if (d < least) {
-            least = d;
-            best = f;
-        }
-    }
-    if (best)
-        return refuse(r, n, "unknown key \"%s\"; did you mean \"%s\"?", key, best->key);
-    return refuse(r, n, "unknown key \"%s\"; check its name and its indentation", key);
+    if (!r->places)
+        return 0;
+    (void)snprintf(name, sizeof(name), "@%s", key);
+    if (n->type != YAML_SEQUENCE_NODE)
+        return json_object_set_new(object, name, place_of(r, n));
+    place = json_array();
+    for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top && !ret; i++)
+        ret = json_array_append_new(place, place_of(r, yaml_document_get_node(&r->doc, *i)));
+    return json_object_set_new(object, name, place) < 0 ? -1 : ret;
 }
 
-static json_t *read_pair(struct reader *r, const yaml_node_pair_t *p, const struct schema *schema, json_t *object) {
+/* False: nothing more is to be read. */
+static bool read_pair(struct reader *r, const yaml_node_pair_t *p, const struct schema *schema, json_t *object) {
     static const struct schema string = {.kind = VALUE_STRING};
+    static const struct schema_field any = {.value = &string};
     const yaml_node_t *k = yaml_document_get_node(&r->doc, p->key);
-    const struct schema *value_schema = &string;
+    const struct schema_field *field = &any;
 
     if (k->type != YAML_SCALAR_NODE || strlen((const char *)k->data.scalar.value) != k->data.scalar.length)
-        return refuse(r, k, "a key must be a word");
+        return refuse(r, &k->start_mark, "a key must be a word");
     const char *key = (const char *)k->data.scalar.value;
     if (json_object_get(object, key))
-        return refuse(r, k, "\"%s\" is there twice; remove one", key);
-    if (schema->kind == VALUE_OBJECT) {
-        const struct schema_field *f = find_field(schema, key);
-        if (!f)
-            return unknown_key(r, k, schema, key);
-        value_schema = f->value;
+        return refuse(r, &k->start_mark, "\"%.100s\" is there twice; remove one", key);
+    if (schema->kind == VALUE_OBJECT)
+        field = find_field(schema, key);
+    if (!field) {
+        const char *nearest = schema_nearest_key(schema, key);
+        return nearest ? refuse(r, &k->start_mark, "unknown key \"%.100s\"; did you mean \"%s\"?", key, nearest)
+                       : refuse(r, &k->start_mark, "unknown key \"%.100s\"; check its name and its indentation", key);
     }
-    json_t *value = read_node(r, p->value, key, value_schema);
-    return value && json_object_set_new(object, key, value) == 0 ? object : NULL;
+    if (field->value->place && set_place(r, yaml_document_get_node(&r->doc, p->value), key, object) < 0)
+        return false;
+    json_t *value = read_node(r, p->value, key, field->value);
+    return value && json_object_set_new(object, key, value) == 0;
 }
 
-static const char *key_of(const struct reader *r, const yaml_node_pair_t *p) {
-    const yaml_node_t *k = yaml_document_get_node((yaml_document_t *)(uintptr_t)&r->doc, p->key);
+static const char *key_of(struct reader *r, const yaml_node_pair_t *p) {
+    const yaml_node_t *k = yaml_document_get_node(&r->doc, p->key);
 
     return k->type == YAML_SCALAR_NODE ? (const char *)k->data.scalar.value : "";
 }
 
-static bool is_merge(const struct reader *r, const yaml_node_pair_t *p) {
+static bool is_merge(struct reader *r, const yaml_node_pair_t *p) {
     return !strcmp(key_of(r, p), "<<");
 }
 
 /* `<<: *base` (https://yaml.org/type/merge.html): the base's keys, where the map has none of its own. */
-static json_t *merge(struct reader *r, int index, const struct schema *schema, json_t *object) {
+static bool merge(struct reader *r, int index, const struct schema *schema, json_t *object) {
     const yaml_node_t *n = yaml_document_get_node(&r->doc, index);
-    json_t *result = object;
+    bool go_on = true;
 
     if (++r->values > YAML_MAX_VALUES || ++r->depth > YAML_MAX_DEPTH)
-        return refuse(r, n, "nested too deep");
+        return give_up(r, n);
     if (n->type == YAML_SEQUENCE_NODE) {
-        for (yaml_node_item_t *i = n->data.sequence.items.start; result && i < n->data.sequence.items.top; i++)
-            result = merge(r, *i, schema, object);
+        for (yaml_node_item_t *i = n->data.sequence.items.start; go_on && i < n->data.sequence.items.top; i++)
+            go_on = merge(r, *i, schema, object);
     } else if (n->type == YAML_MAPPING_NODE) {
-        for (yaml_node_pair_t *p = n->data.mapping.pairs.start; result && p < n->data.mapping.pairs.top; p++) {
+        for (yaml_node_pair_t *p = n->data.mapping.pairs.start; go_on && p < n->data.mapping.pairs.top; p++) {
             if (is_merge(r, p))
-                result = merge(r, p->value, schema, object);
+                go_on = merge(r, p->value, schema, object);
             else if (!json_object_get(object, key_of(r, p)))
-                result = read_pair(r, p, schema, object);
+                go_on = read_pair(r, p, schema, object);
         }
     } else {
-        result = refuse(r, n, "\"<<\" takes a map, as *NAME, or a list of them");
+        (void)refuse(r, &n->start_mark, "\"<<\" takes a map, as *NAME, or a list of them");
     }
     r->depth--;
-    return result;
+    return go_on;
 }
 
 static json_t *read_map(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema) {
@@ -266,10 +223,8 @@ static json_t *read_map(struct reader *r, const yaml_node_t *n, const char *key,
             return NULL;
     for (const struct schema_field *f = schema->fields; f && f->key; f++)
         if (f->required && !json_object_get(object, f->key))
-            return refuse(r, n, "\"%s\" is missing here; add it", f->key);
-    if (r->places && schema->kind == VALUE_OBJECT &&
-        json_object_set_new(object, "@",
-                            json_sprintf("%s:%zu:%zu", r->file, n->start_mark.line + 1, n->start_mark.column + 1)) < 0)
+            (void)refuse(r, &n->start_mark, "\"%s\" is missing here; add it", f->key);
+    if (schema->kind == VALUE_OBJECT && set_place(r, n, "", object) < 0)
         return NULL;
     return steal_ptr(&object);
 }
@@ -278,75 +233,93 @@ static json_t *read_node(struct reader *r, int index, const char *key, const str
     const yaml_node_t *n = yaml_document_get_node(&r->doc, index);
     json_t *value;
 
-    if (++r->values > YAML_MAX_VALUES)
-        return refuse(r, n, "too many values (more than %d with aliases)", YAML_MAX_VALUES);
-    if (++r->depth > YAML_MAX_DEPTH)
-        return refuse(r, n, "nested too deep");
+    if (++r->values > YAML_MAX_VALUES || ++r->depth > YAML_MAX_DEPTH)
+        return give_up(r, n);
     if (schema->kind == VALUE_LIST)
         value = read_list(r, n, key, schema);
     else if (schema->kind == VALUE_OBJECT || schema->kind == VALUE_STRING_MAP)
         value = read_map(r, n, key, schema);
     else
-        value = read_scalar(r, n, key, schema->kind);
+        value = read_scalar(r, n, key, schema);
     r->depth--;
     return value;
 }
 
-static int read_document(struct reader *r, const struct schema *schema, json_t **out) {
-    yaml_node_t *root = yaml_document_get_root_node(&r->doc);
+static void syntax_error(struct reader *r, const yaml_parser_t *p) {
+    bool scanned = p->error == YAML_SCANNER_ERROR || p->error == YAML_PARSER_ERROR || p->error == YAML_COMPOSER_ERROR;
+    const char *why = p->problem ? p->problem : "out of memory";
+    bool tab = !strcmp(why, "found character that cannot start any token");
 
-    *out = root ? read_node(r, 1, "the document", schema) : json_object();
-    if (*out)
-        return 0;
-    return r->e->code ? r->e->code : err_errno(r->e, -ENOMEM, "could not read %s", r->file);
+    (void)refuse(r, scanned ? &p->problem_mark : &p->mark, "not valid YAML: %s%s%s%s", why, p->context ? " " : "",
+                 p->context ? p->context : "", tab ? "; indent with blanks, not with tabs" : "");
+}
+
+/*
+ * libyaml takes time with the square of the levels, so they are counted before it makes a document of them. False:
+ * there are too many, which is reported; a syntax error is left to yaml_parser_load().
+ */
+static bool check_levels(struct reader *r, const char *text, size_t len) {
+    yaml_parser_t parser;
+    unsigned depth = 0;
+    bool more = yaml_parser_initialize(&parser), fits = true;
+
+    if (!more)
+        return true;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    while (more && fits) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event))
+            break;
+        if (event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT)
+            depth++;
+        else if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT)
+            depth--;
+        fits = depth <= YAML_MAX_DEPTH;
+        if (!fits)
+            too_much(r, &event.start_mark);
+        more = event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return fits;
 }
 
 /* What would be ignored silently otherwise. */
-static int refuse_second(yaml_parser_t *parser, const char *file, json_t **out, struct err *e) {
+static void refuse_second(struct reader *r, yaml_parser_t *parser) {
     yaml_document_t second; /* without a root at the end of the stream */
-    int r = 0;
 
     if (!yaml_parser_load(parser, &second)) {
-        r = err_set(e, -EINVAL, "%s:%zu:%zu: not valid YAML: %s", file, parser->problem_mark.line + 1,
-                    parser->problem_mark.column + 1, parser->problem ? parser->problem : "out of memory");
-    } else {
-        const yaml_node_t *root = yaml_document_get_root_node(&second);
-        if (root)
-            r = err_set(e, -EINVAL, "%s:%zu:%zu: a second document begins here; put it into a file of its own", file,
-                        root->start_mark.line + 1, root->start_mark.column + 1);
-        yaml_document_delete(&second);
+        syntax_error(r, parser);
+        return;
     }
-    if (r < 0) {
-        json_decref(*out);
-        *out = NULL;
-    }
-    return r;
+    const yaml_node_t *root = yaml_document_get_root_node(&second);
+    if (root)
+        (void)refuse(r, &root->start_mark, "a second document begins here; put it into a file of its own");
+    yaml_document_delete(&second);
 }
 
-int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places, json_t **out,
-              struct err *e) {
-    struct err local = {0};
-    struct reader r = {.file = file, .places = places, .e = e ? e : &local};
+int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places,
+              struct problems *problems, json_t **out, struct err *e) {
+    AUTO_PROBLEMS struct problems own = {0};
+    struct reader r = {.file = file, .places = places, .problems = problems ? problems : &own};
+    unsigned before = r.problems->count;
     yaml_parser_t parser;
-    int ret;
 
-    r.e->code = 0;
+    *out = NULL;
+    if (!check_levels(&r, text, len))
+        return problems_result(r.problems, e);
     if (!yaml_parser_initialize(&parser))
         return err_errno(e, -ENOMEM, "could not read %s", file);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     if (!yaml_parser_load(&parser, &r.doc)) {
-        bool scanned = parser.error == YAML_SCANNER_ERROR || parser.error == YAML_PARSER_ERROR ||
-                       parser.error == YAML_COMPOSER_ERROR;
-        yaml_mark_t at = scanned ? parser.problem_mark : parser.mark;
-        ret = err_set(e, -EINVAL, "%s:%zu:%zu: not valid YAML: %s%s%s", file, at.line + 1, at.column + 1,
-                      parser.problem ? parser.problem : "out of memory", parser.context ? " " : "",
-                      parser.context ? parser.context : "");
+        syntax_error(&r, &parser);
     } else {
-        ret = read_document(&r, schema, out);
+        *out = yaml_document_get_root_node(&r.doc) ? read_node(&r, 1, "the document", schema) : json_object();
         yaml_document_delete(&r.doc);
-        if (!ret)
-            ret = refuse_second(&parser, file, out, e);
+        refuse_second(&r, &parser);
     }
     yaml_parser_delete(&parser);
-    return ret;
+    if (r.problems->count == before)
+        return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s", file);
+    return problems_result(r.problems, e);
 }

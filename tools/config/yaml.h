@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "lib/err.h"
+#include "tools/config/problems.h"
 #include "tools/config/schema.h"
 
 #define YAML_MAX_BYTES ((size_t)16 << 20)
@@ -17,10 +18,16 @@
 #define YAML_MAX_DEPTH 32
 
 /*
- * Objects of a list get a "@" member with their place ("FILE:LINE:COLUMN") if `places`, so that what is found wrong
- * later can name it too. *out is a new reference; an empty document is an empty object.
+ * Objects get a "@" member with their place ("FILE:LINE:COLUMN") if `places`, and beside fields of which the schema
+ * wants it stands "@KEY" (a list of places beside a list), so that what is found wrong later can name its place too. An
+ * empty document is an empty object. Everything that is wrong is added to problems (may be NULL), and -EINVAL returned
+ * with the first; *out (a new reference) may be there then too, with null for each value that was refused, so that more
+ * can be looked at.
  */
-int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places, json_t **out,
-              struct err *e);
+int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places,
+              struct problems *problems, json_t **out, struct err *e);
+
+/* Appends value as one YAML document that yaml_read() reads back as the same. */
+int yaml_write(json_t *value, struct buf *out, struct err *e);
 
 #endif

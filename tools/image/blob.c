@@ -31,8 +31,7 @@ int digest_final(EVP_MD_CTX *hash, char *digest, struct err *e) {
     return 0;
 }
 
-/* The digest becomes a file name: nothing but lower-case hex may get through. */
-static bool digest_valid(const char *digest) {
+bool digest_valid(const char *digest) {
     return !strncmp(digest, "sha256:", 7) && strlen(digest) == 7 + 64 && strspn(digest + 7, "0123456789abcdef") == 64;
 }
 
@@ -57,18 +56,29 @@ int blob_desc_parse(const json_t *obj, const char *where, struct blob_desc *out,
     return 0;
 }
 
+char *blob_path(const char *cache_dir, const char *digest) {
+    char *path = NULL;
+
+    return asprintf(&path, "%s/blobs/sha256/%s", cache_dir, digest + strlen("sha256:")) < 0 ? NULL : path;
+}
+
+bool blob_exists(const char *cache_dir, const struct blob_desc *desc) {
+    AUTO_FREE char *path = blob_path(cache_dir, desc->digest);
+    struct stat st;
+
+    return path && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == desc->size;
+}
+
 int blob_reader_open(struct blob_reader *b, const char *cache_dir, const struct blob_desc *desc, struct err *e) {
-    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *path = blob_path(cache_dir, desc->digest);
     struct stat st;
 
     b->fd = -1;
     b->hash = NULL;
     b->seen = 0;
     b->desc = *desc;
-    if (asprintf(&path, "%s/blobs/sha256/%s", cache_dir, desc->digest + 7) < 0) {
-        path = NULL;
+    if (!path)
         return err_errno(e, -ENOMEM, "could not open blob %s", desc->digest);
-    }
     b->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO there must not hold us */
     if (b->fd < 0 || fstat(b->fd, &st) < 0)
         return err_errno(e, -errno, "could not open blob %s", path);

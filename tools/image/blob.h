@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/buf.h"
@@ -20,8 +21,16 @@ struct blob_desc {
     uint64_t size;
 };
 
+/* "sha256:" and 64 lower-case hexadecimal digits: what may become a file name. */
+bool digest_valid(const char *digest);
+
 /* Reads digest, size and mediaType of a descriptor object; -EINVAL names what is wrong. */
 int blob_desc_parse(const json_t *obj, const char *where, struct blob_desc *out, struct err *e);
+
+/* True if the cache has a file of that digest and size; its contents are not looked at. */
+bool blob_exists(const char *cache_dir, const struct blob_desc *desc);
+/* CACHE/blobs/sha256/HEX, malloc'd; NULL: no memory. */
+char *blob_path(const char *cache_dir, const char *digest);
 
 /* --- reading: every byte is hashed; blob_reader_end() reads the rest and compares digest and size --- */
 struct blob_reader {

@@ -31,9 +31,10 @@ struct entry_xattr {
 
 struct entry {
     enum entry_type type;
-    const char *path; /* relative to the root, no leading, trailing or double slash, no "." or ".." */
-    const char *link; /* symlink target as it is, or hard link target path; NULL otherwise */
-    mode_t mode;      /* permission bits, 07777 */
+    const char *path;     /* relative to the root, no leading, trailing or double slash, no "." or ".." */
+    const char *spelling; /* how a tar names it, if that is not the path; else NULL */
+    const char *link;     /* symlink target as it is, or hard link target path; NULL otherwise */
+    mode_t mode;          /* permission bits, 07777 */
     uint32_t uid, gid;
     uint64_t size;  /* regular files */
     int64_t mtime;  /* seconds */
@@ -41,6 +42,8 @@ struct entry {
     uint32_t dev_major, dev_minor;
     const struct entry_xattr *xattrs;
     size_t xattrs_len;
+    const unsigned char *sha1; /* of the contents, 20 bytes, if they are not given with the entry; else NULL */
+    const char *layer;         /* digest of the layer that it comes from; NULL: from none */
 };
 
 /* Contents of a regular file: read() gives at most len bytes, 0 at the end, or a negative errno with *e set. */

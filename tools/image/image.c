@@ -11,6 +11,8 @@
 
 #define INDEX_DEPTH_MAX 4
 #define LAYERS_MAX 512
+#define ATTESTATION_OF "vnd.docker.reference.digest"
+#define PREDICATE_TYPE "in-toto.io/predicate-type"
 
 static bool is_index(const struct blob_desc *desc, const json_t *doc) {
     return !strcmp(desc->media_type, "application/vnd.oci.image.index.v1+json") ||
@@ -36,6 +38,21 @@ static int pick_platform(const json_t *index, const char *arch, const char *ref,
     return err_set(e, -ENOENT, "image %s has no variant for linux/%s", ref, arch);
 }
 
+static int keep_attestations(struct image *img, const json_t *index, const char *digest, struct err *e) {
+    json_t *list = json_array(), *entry;
+    size_t i;
+    int r = list ? 0 : -1;
+
+    json_array_foreach(json_object_get(index, "manifests"), i, entry) {
+        const char *of = json_string_value(json_object_get(json_object_get(entry, "annotations"), ATTESTATION_OF));
+        if (!r && of && !strcmp(of, digest))
+            r = json_array_append(list, entry);
+    }
+    json_decref(img->attestations);
+    img->attestations = list;
+    return r < 0 ? err_errno(e, -ENOMEM, "could not hold what is attested of image %s", img->ref) : 0;
+}
+
 /* Follows indexes down to the platform's manifest; *manifest is a new reference. */
 static int find_manifest(struct image *img, const char *arch, struct blob_desc *desc, json_t **manifest,
                          struct err *e) {
@@ -49,6 +66,8 @@ static int find_manifest(struct image *img, const char *arch, struct blob_desc *
             return 0;
         }
         r = pick_platform(doc, arch, img->ref, desc, e);
+        if (!r)
+            r = keep_attestations(img, doc, desc->digest, e);
         if (r < 0)
             return r;
     }
@@ -108,6 +127,7 @@ void image_close(struct image *img) {
     free(img->ref);
     free(img->layers);
     json_decref(img->config);
+    json_decref(img->attestations);
     free(img);
 }
 
@@ -119,6 +139,48 @@ const char *image_digest(const struct image *img) {
     return img->digest;
 }
 
+const char *image_layer(const struct image *img, size_t i) {
+    return i < img->layers_len ? img->layers[i].digest : NULL;
+}
+
 const json_t *image_config(const struct image *img) {
     return img->config;
+}
+
+static int add_statements(const struct image *img, const json_t *manifest, const char *predicate_type, json_t *out,
+                          struct err *e) {
+    AUTO_JSON json_t *doc = NULL;
+    json_t *layer;
+    struct blob_desc desc;
+    size_t i;
+    int r = blob_desc_parse(manifest, "$.manifests[]", &desc, e);
+
+    if (r < 0 || !blob_exists(img->cache_dir, &desc))
+        return r;
+    r = blob_load_json(img->cache_dir, &desc, &doc, e);
+    json_array_foreach(json_object_get(doc, "layers"), i, layer) {
+        const char *type = json_string_value(json_object_get(json_object_get(layer, "annotations"), PREDICATE_TYPE));
+        if (r || !type || strcmp(type, predicate_type) != 0)
+            continue;
+        r = blob_desc_parse(layer, "$.layers[]", &desc, e);
+        if (!r && blob_exists(img->cache_dir, &desc) && json_array_append(out, layer) < 0)
+            r = err_errno(e, -ENOMEM, "could not list them");
+    }
+    return r;
+}
+
+int image_attestations(const struct image *img, const char *predicate_type, json_t **out, struct err *e) {
+    AUTO_JSON json_t *list = json_array();
+    const json_t *manifest;
+    size_t i;
+    int r = list ? 0 : err_errno(e, -ENOMEM, "could not list them");
+
+    json_array_foreach(img->attestations, i, manifest) {
+        if (!r)
+            r = add_statements(img, manifest, predicate_type, list, e);
+    }
+    if (r < 0)
+        return err_wrap(e, r, "what is attested of image %s", img->ref);
+    *out = steal_ptr(&list);
+    return 0;
 }

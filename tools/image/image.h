@@ -18,6 +18,9 @@ int image_ref_normalize(const char *ref, char **out, struct err *e);
 /* --cache, else KEELSON_CACHE, else LINUXKIT_CACHE, else ~/.cache/keelson; malloc'd in *out. */
 int image_cache_dir(const char *option, char **out, struct err *e);
 
+/* This machine's architecture as OCI calls it: "amd64", "arm64". */
+const char *image_host_arch(void);
+
 /* Opens `ref` (any form) for "linux/ARCH" (arch as in OCI: amd64, arm64). -ENOENT: not in the cache. */
 int image_open(const char *cache_dir, const char *ref, const char *arch, struct image **out, struct err *e);
 void image_close(struct image *img);
@@ -27,6 +30,18 @@ DEFINE_AUTO(struct image *, image_close)
 const char *image_ref(const struct image *img);      /* normalized reference */
 const char *image_digest(const struct image *img);   /* of the platform's manifest, "sha256:..." */
 const json_t *image_config(const struct image *img); /* the OCI image configuration document, borrowed */
+/* Digest of the i-th layer's blob, 0 the bottom one; NULL: it has no more. */
+const char *image_layer(const struct image *img, size_t i);
+
+/* Label of images that keelson made: a JSON list of what each layer is of, bottom first, NAME=VERSION for a Debian
+ * package, else the recipe's ORG/NAME. */
+#define LABEL_LAYERS "org.keelson.layers"
+
+/*
+ * What is attested of the image beside it in its index, as BuildKit does: a new array, mostly empty, of descriptors of
+ * the in-toto statements of that type, such as "https://spdx.dev/Document". What the cache lacks is not among them.
+ */
+int image_attestations(const struct image *img, const char *predicate_type, json_t **out, struct err *e);
 
 /*
  * The image's root as one tree: layers merged, whiteouts and opaque directories applied; parents come before children
@@ -34,6 +49,14 @@ const json_t *image_config(const struct image *img); /* the OCI image configurat
  * bounded by the number of entries, not by their contents. Errors name image and layer.
  */
 int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e);
+
+/*
+ * The image as an OCI layout (oci-layout, index.json, blobs/sha256/...): the index as it is, and of its manifests those
+ * of the platforms, a list of strings such as "linux/arm64" or "linux/arm/v7" (NULL or empty: all). -EINVAL: there is
+ * none of them. Every blob is checked before its last bytes are given.
+ */
+int image_walk_layout(const char *cache_dir, const char *ref, const json_t *platforms, entry_fn *fn, void *data,
+                      struct err *e);
 
 /* --- writing --- */
 

@@ -288,7 +288,9 @@ static void references_are_written_in_full(void **state) {
         assert_int_equal(image_ref_normalize(cases[i][0], &full, NULL), 0);
         assert_string_equal(full, cases[i][1]);
     }
-    for (const char *const *bad = (const char *const[]){"", "a b", "/a", "a/", "a//b", "a:", NULL}; *bad; bad++) {
+    for (const char *const *bad =
+             (const char *const[]){"", "a b", "/a", "a/", "a//b", "a:", "A", "x/Y:z", "localhost:5000/X", NULL};
+         *bad; bad++) {
         AUTO_FREE char *full = NULL;
         assert_int_equal(image_ref_normalize(*bad, &full, NULL), -EINVAL);
     }

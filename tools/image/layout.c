@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
@@ -13,8 +14,7 @@ static char *layout_path(const char *cache_dir, const char *name) {
     return path_join(cache_dir, name);
 }
 
-/* *index is a new reference; an empty index if there is no file. */
-static int load_index(const char *cache_dir, json_t **index, struct err *e) {
+int layout_load(const char *cache_dir, json_t **index, struct err *e) {
     AUTO_FREE char *path = layout_path(cache_dir, "index.json");
     json_t *manifests = NULL;
 
@@ -37,23 +37,58 @@ static int load_index(const char *cache_dir, json_t **index, struct err *e) {
     return 0;
 }
 
-static const char *entry_name(const json_t *entry) {
+const char *layout_entry_name(const json_t *entry) {
     return json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
 }
 
-int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
-    AUTO_JSON json_t *index = NULL;
+/* A digest that no entry has the name of is found where it is: as an entry's, or as a blob that an index refers to. */
+static int find_digest(const char *cache_dir, const json_t *index, const char *digest, struct blob_desc *out) {
+    AUTO_FREE char *path = blob_path(cache_dir, digest);
+    const json_t *entry;
+    struct stat st;
+    size_t i;
+
+    json_array_foreach(json_object_get(index, "manifests"), i, entry) {
+        const char *own = json_string_value(json_object_get(entry, "digest"));
+        if (own && !strcmp(own, digest))
+            return blob_desc_parse(entry, "$.manifests[]", out, NULL);
+    }
+    if (!path || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return -ENOENT;
+    *out = (struct blob_desc){.size = (uint64_t)st.st_size};
+    (void)snprintf(out->digest, sizeof(out->digest), "%s", digest);
+    return 0;
+}
+
+static const json_t *find_name(const json_t *index, const char *ref, size_t len) {
     const json_t *entry;
     size_t i;
 
-    int r = load_index(cache_dir, &index, e);
+    json_array_foreach(json_object_get(index, "manifests"), i, entry) {
+        const char *name = layout_entry_name(entry);
+        if (name && strlen(name) == len && !memcmp(name, ref, len))
+            return entry;
+    }
+    return NULL;
+}
+
+int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
+    static const char latest[] = ":latest";
+    size_t len = strlen(ref), tag = strlen(latest);
+    AUTO_JSON json_t *index = NULL;
+
+    int r = layout_load(cache_dir, &index, e);
     if (r < 0)
         return r;
-    json_array_foreach(json_object_get(index, "manifests"), i, entry) {
-        const char *name = entry_name(entry);
-        if (name && !strcmp(name, ref))
-            return blob_desc_parse(entry, "$.manifests[]", out, e);
-    }
+    const json_t *entry = find_name(index, ref, len);
+    /* LinuxKit's cache keeps a name as it was written. */
+    if (!entry && len > tag && !strcmp(ref + len - tag, latest))
+        entry = find_name(index, ref, len - tag);
+    if (entry)
+        return blob_desc_parse(entry, "$.manifests[]", out, e);
+    const char *at = strchr(ref, '@');
+    if (at && digest_valid(at + 1) && find_digest(cache_dir, index, at + 1, out) == 0)
+        return 0;
     return err_set(e, -ENOENT, "could not find image %s in the cache %s", ref, cache_dir);
 }
 
@@ -72,13 +107,19 @@ static int lock_layout(const char *cache_dir, struct err *e) {
     return r < 0 ? err_errno(e, -errno, "could not lock %s", path) : steal_fd(&fd);
 }
 
+/* How many entries had it. */
 static int drop_name(json_t *manifests, const char *ref) {
+    int dropped = 0;
+
     for (size_t i = json_array_size(manifests); i-- > 0;) {
-        const char *name = entry_name(json_array_get(manifests, i));
-        if (name && !strcmp(name, ref) && json_array_remove(manifests, i) < 0)
+        const char *name = layout_entry_name(json_array_get(manifests, i));
+        if (!name || strcmp(name, ref) != 0)
+            continue;
+        if (json_array_remove(manifests, i) < 0)
             return -ENOMEM;
+        dropped++;
     }
-    return 0;
+    return dropped;
 }
 
 static int set_name(json_t *index, const struct blob_desc *desc, const char *ref) {
@@ -100,25 +141,58 @@ static int write_layout_file(const char *cache_dir, const char *name, const char
     return write_file_atomic(path, text, strlen(text), 0644, true, e);
 }
 
+/* Blobs are in their place before a name leads to them, also after a power cut. */
+static int sync_blobs(const char *cache_dir, struct err *e) {
+    AUTO_FREE char *path = layout_path(cache_dir, "blobs/sha256");
+    AUTO_CLOSE int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    return fd < 0 || fsync(fd) < 0 ? err_errno(e, -errno, "could not write %s/blobs/sha256 to disk", cache_dir) : 0;
+}
+
+static int write_index(const char *cache_dir, const json_t *index, struct err *e) {
+    AUTO_FREE char *text = json_dumps(index, JSON_INDENT(2));
+
+    return text ? write_layout_file(cache_dir, "index.json", text, e)
+                : err_errno(e, -ENOMEM, "could not write the cache %s", cache_dir);
+}
+
 int layout_name(const char *cache_dir, const struct blob_desc *desc, const char *const *refs, size_t refs_len,
                 struct err *e) {
     AUTO_JSON json_t *index = NULL;
 
     int r = mkdir_p(cache_dir, 0755, e);
+    if (!r)
+        r = sync_blobs(cache_dir, e);
     if (r < 0)
         return r;
     AUTO_CLOSE int lock = lock_layout(cache_dir, e);
     if (lock < 0)
         return lock;
-    r = load_index(cache_dir, &index, e);
+    r = layout_load(cache_dir, &index, e);
     for (size_t i = 0; i < refs_len && !r; i++)
         if ((r = set_name(index, desc, refs[i])) < 0)
             (void)err_errno(e, r, "could not name %s", refs[i]);
-    if (r < 0)
-        return r;
-    AUTO_FREE char *text = json_dumps(index, JSON_INDENT(2));
-    if (!text)
-        return err_errno(e, -ENOMEM, "could not write the cache %s", cache_dir);
-    r = write_layout_file(cache_dir, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}\n", e);
-    return r < 0 ? r : write_layout_file(cache_dir, "index.json", text, e);
+    if (!r)
+        r = write_layout_file(cache_dir, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}\n", e);
+    return r < 0 ? r : write_index(cache_dir, index, e);
+}
+
+int layout_unname(const char *cache_dir, const char *const *refs, size_t refs_len, struct err *e) {
+    AUTO_JSON json_t *index = NULL;
+
+    if (!refs_len)
+        return 0;
+    AUTO_CLOSE int lock = lock_layout(cache_dir, e);
+    if (lock == -ENOENT)
+        return err_set(e, lock, "could not find image %s: there is no cache %s", refs[0], cache_dir);
+    if (lock < 0)
+        return lock;
+    int r = layout_load(cache_dir, &index, e);
+    for (size_t i = 0; i < refs_len && !r; i++) {
+        int dropped = drop_name(json_object_get(index, "manifests"), refs[i]);
+        if (dropped < 1)
+            r = err_set(e, dropped < 0 ? dropped : -ENOENT, "could not find image %s in the cache %s", refs[i],
+                        cache_dir);
+    }
+    return r < 0 ? r : write_index(cache_dir, index, e);
 }

@@ -9,7 +9,11 @@
 
 #define REF_NAME "org.opencontainers.image.ref.name"
 
-/* Descriptor of the newest entry with that name (normalized). -ENOENT: none, or no cache at all. */
+/*
+ * Descriptor of the entry with that name (normalized; without ":latest" if none has that), or of the digest that the
+ * name ends in, wherever that lies.
+ * -ENOENT: none, or no cache at all.
+ */
 int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e);
 
 /*
@@ -18,5 +22,13 @@ int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, s
  */
 int layout_name(const char *cache_dir, const struct blob_desc *desc, const char *const *refs, size_t refs_len,
                 struct err *e);
+
+/* The index as it is, a new reference; an empty one if there is no cache. */
+int layout_load(const char *cache_dir, json_t **index, struct err *e);
+/* The name of an entry of its manifests; NULL: it has none. */
+const char *layout_entry_name(const json_t *entry);
+
+/* Takes the names away; -ENOENT: the first that is not there, and nothing is changed. Waits as layout_name(). */
+int layout_unname(const char *cache_dir, const char *const *refs, size_t refs_len, struct err *e);
 
 #endif

@@ -17,8 +17,19 @@ static bool valid_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-/:@", c);
 }
 
+/* Only registry and tag may have capitals. */
+static bool has_capitals(const char *ref) {
+    const char *slash = strchr(ref, '/');
+    const char *p = slash && has_registry(ref, (size_t)(slash - ref)) ? slash + 1 : ref;
+
+    while (*p && *p != ':' && *p != '@' && !(*p >= 'A' && *p <= 'Z'))
+        p++;
+    return *p >= 'A' && *p <= 'Z';
+}
+
 static int check_ref(const char *ref, struct err *e) {
     size_t len = strlen(ref);
+    const char *digest = strchr(ref, '@');
 
     if (len == 0 || len > REF_MAX)
         return err_set(e, -EINVAL, "image reference of %zu bytes: it must have 1 to %d", len, REF_MAX);
@@ -28,6 +39,13 @@ static int check_ref(const char *ref, struct err *e) {
                            (size_t)(p - ref) + 1);
     if (*ref == '/' || *ref == ':' || *ref == '@' || ref[len - 1] == '/' || ref[len - 1] == ':' || strstr(ref, "//"))
         return err_set(e, -EINVAL, "image reference \"%s\": a part of it is empty", ref);
+    if (has_capitals(ref))
+        return err_set(e, -EINVAL, "image reference \"%s\": names of images have no capital letters", ref);
+    if (digest && strpbrk(digest + 1, "/@"))
+        return err_set(e, -EINVAL, "image reference \"%s\": nothing comes after a digest", ref);
+    for (const char *p = ref; *p; p += strcspn(p, "/"), p += *p == '/')
+        if (*p == '.' || *p == '-' || *p == ':' || *p == '@')
+            return err_set(e, -EINVAL, "image reference \"%s\": no part of it may begin with \"%c\"", ref, *p);
     return 0;
 }
 
@@ -46,6 +64,11 @@ int image_ref_normalize(const char *ref, char **out, struct err *e) {
     if (asprintf(out, "%s%s%s", prefix, ref, tagged ? "" : ":latest") < 0) {
         *out = NULL;
         return err_errno(e, -ENOMEM, "could not normalize %s", ref);
+    }
+    if (strlen(*out) > REF_MAX) { /* a full name is one, too */
+        free(*out);
+        *out = NULL;
+        return err_set(e, -EINVAL, "image reference \"%.100s...\": its full form has more than %d bytes", ref, REF_MAX);
     }
     return 0;
 }
@@ -70,4 +93,12 @@ int image_cache_dir(const char *option, char **out, struct err *e) {
         return err_errno(e, -ENOMEM, "could not name the image cache");
     }
     return 0;
+}
+
+const char *image_host_arch(void) {
+#ifdef __aarch64__
+    return "arm64";
+#else
+    return "amd64";
+#endif
 }

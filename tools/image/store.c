@@ -87,7 +87,7 @@ static int name_it(const char *cache_dir, const struct blob_desc *index, const c
 
 int image_store(const char *cache_dir, const char *arch, json_t *config, const struct layer_desc *layers,
                 size_t layers_len, const char *const *refs, size_t refs_len, char *digest_out, struct err *e) {
-    struct blob_desc config_desc, manifest, index;
+    struct blob_desc config_desc = {0}, manifest = {0}, index = {0};
     int r = store_config(cache_dir, arch, config, layers, layers_len, &config_desc, e);
 
     if (!r)

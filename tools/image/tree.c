@@ -11,7 +11,6 @@
 static void free_children(struct node *n) {
     for (size_t i = 0; i < n->children_len; i++) {
         free_children(n->children[i]);
-        free(n->children[i]->name);
         free(n->children[i]);
     }
     free(n->children);
@@ -24,7 +23,7 @@ static void free_inode(struct inode *i) {
     }
     free((void *)(uintptr_t)i->meta.xattrs);
     free((void *)(uintptr_t)i->meta.link);
-    free(i->links);
+    free(i->more);
     free(i);
 }
 
@@ -93,12 +92,10 @@ static struct node *child(struct tree *t, struct node *parent, const char *name,
         (void)err_set(e, -ENAMETOOLONG, "directories are nested more than %d deep", TREE_DEPTH_MAX);
         return NULL;
     }
-    struct node *n = t->nodes < TREE_NODES_MAX ? calloc(1, sizeof(*n)) : NULL;
+    struct node *n = t->nodes < TREE_NODES_MAX ? calloc(1, sizeof(*n) + len + 1) : NULL;
     if (n)
-        n->name = strdup(key);
-    if (!n || !n->name || insert_child(parent, at, n) < 0) {
-        if (n)
-            free(n->name);
+        n->name = memcpy(n + 1, key, len + 1);
+    if (!n || insert_child(parent, at, n) < 0) {
         free(n);
         (void)err_set(e, -ENOMEM, "could not hold more than %zu paths", t->nodes);
         return NULL;
@@ -204,14 +201,14 @@ static void *dup_bytes(const void *data, size_t len) {
 }
 
 static int copy_meta(struct inode *i, const struct entry *entry) {
-    struct entry_xattr *xattrs = calloc(entry->xattrs_len + 1, sizeof(*xattrs));
+    struct entry_xattr *xattrs = entry->xattrs_len ? calloc(entry->xattrs_len, sizeof(*xattrs)) : NULL;
 
     i->meta = *entry;
     i->meta.path = NULL;
     i->meta.link = entry->link ? strdup(entry->link) : NULL;
     i->meta.xattrs = xattrs;
     i->meta.xattrs_len = 0;
-    if (!xattrs || (entry->link && !i->meta.link))
+    if ((!xattrs && entry->xattrs_len) || (entry->link && !i->meta.link))
         return -ENOMEM;
     for (size_t x = 0; x < entry->xattrs_len; x++) {
         xattrs[x].name = strdup(entry->xattrs[x].name);
@@ -229,8 +226,8 @@ static struct inode *new_inode(struct tree *t, const struct entry *entry, size_t
 
     if (!i)
         return NULL;
-    i->layer = layer;
-    i->seq = seq;
+    i->layer = (uint32_t)layer;
+    i->seq = (uint32_t)seq;
     if (copy_meta(i, entry) < 0 || push_ptr((void ***)&t->inodes, &t->inodes_len, i) < 0) {
         free_inode(i);
         return NULL;
@@ -256,6 +253,19 @@ static int find_inode(struct tree *t, const struct entry *entry, size_t layer, s
     return 0;
 }
 
+static int add_name(struct inode *i, struct node *n) {
+    if (i->first)
+        return push_ptr((void ***)&i->more, &i->more_len, n);
+    i->first = n;
+    return 0;
+}
+
+struct node *inode_name(const struct inode *i, size_t k) {
+    if (!k)
+        return i->first;
+    return k <= i->more_len ? i->more[k - 1] : NULL;
+}
+
 int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t seq, struct node **node,
                struct inode **inode, struct err *e) {
     const char *slash = strrchr(entry->path, '/');
@@ -278,7 +288,7 @@ int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t s
         return 0;
     if (i->meta.type != ENTRY_DIR)
         hide_children(n, layer + 1);
-    if (push_ptr((void ***)&i->links, &i->links_len, n) < 0)
+    if (add_name(i, n) < 0)
         return err_errno(e, -ENOMEM, "could not hold %s", entry->path);
     n->inode = i;
     *node = n;

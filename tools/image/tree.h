@@ -18,21 +18,22 @@
 
 struct node {
     struct node *parent;
-    char *name;
+    const char *name;       /* behind the node, in the same allocation; the root has none */
     struct node **children; /* sorted by name */
     size_t children_len;
-    unsigned depth;
     struct inode *inode; /* NULL: nothing stands here, or a directory that no layer describes */
+    unsigned depth;
     bool emitted;
 };
 
 /* One entry as its layer describes it; several nodes share it if they are hard links. */
 struct inode {
     struct entry meta; /* path unset; link and xattrs are copies */
-    size_t layer;
-    size_t seq; /* position in the layer */
-    struct node **links;
-    size_t links_len;
+    uint32_t layer;
+    uint32_t seq;       /* position in the layer */
+    struct node *first; /* its first name; mostly the only one */
+    struct node **more;
+    size_t more_len;
 };
 
 struct tree {
@@ -43,6 +44,9 @@ struct tree {
 };
 
 void tree_free(struct tree *t);
+
+/* The k-th name that the inode got, in the layers' order; NULL: no more. It may stand for another one since. */
+struct node *inode_name(const struct inode *i, size_t k);
 
 /*
  * Applies one entry of a layer (whiteouts included). *node and *inode say what it became; both NULL for whiteouts and

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tools/image/blob.h"
+#include "tools/image/gunzip.h"
 #include "tools/image/image_priv.h"
 #include "tools/image/tar.h"
 #include "tools/image/tree.h"
@@ -35,11 +36,55 @@ struct walk {
 struct layer_source {
     struct blob_reader blob;
     struct err err;
+    bool begun;
+    const void *first; /* the first bytes, which were read to see what it is */
+    size_t first_len;
+    struct gunzip *gunzip; /* NULL: it is no gzip */
 };
+
+static ssize_t read_blob(void *data, const void **bytes, struct err *e) {
+    struct layer_source *s = data;
+
+    if (!s->first_len)
+        return blob_reader_read(&s->blob, bytes, e);
+    size_t n = s->first_len;
+    *bytes = s->first;
+    s->first_len = 0;
+    return (ssize_t)n;
+}
+
+static int begin_source(struct layer_source *s) {
+    ssize_t n = blob_reader_read(&s->blob, &s->first, &s->err);
+
+    s->begun = true;
+    s->first_len = n > 0 ? (size_t)n : 0;
+    return n < 0 ? (int)n : gunzip_wanted(s->first, s->first_len) ? gunzip_new(read_blob, s, &s->gunzip, &s->err) : 0;
+}
+
+/* A tar ends before its gzip does, whose last bytes are its checksum. */
+static int drain(struct layer_source *s, struct err *e) {
+    const void *bytes;
+    ssize_t n = 0;
+
+    while (s->gunzip && (n = gunzip_read(s->gunzip, &bytes, e)) > 0)
+        continue;
+    return n < 0 ? err_wrap(e, (int)n, "could not read the layer") : 0;
+}
+
+static void end_source(struct layer_source *s) {
+    if (s->gunzip)
+        gunzip_free(s->gunzip);
+    s->gunzip = NULL;
+    s->begun = false;
+    s->first_len = 0;
+}
 
 static la_ssize_t on_read(struct archive *a, void *data, const void **bytes) {
     struct layer_source *s = data;
-    ssize_t n = blob_reader_read(&s->blob, bytes, &s->err);
+    ssize_t n = s->begun ? 0 : begin_source(s);
+
+    if (!n)
+        n = s->gunzip ? gunzip_read(s->gunzip, bytes, &s->err) : read_blob(s, bytes, &s->err);
 
     if (n < 0)
         archive_set_error(a, (int)-n, "%s", s->err.msg);
@@ -49,8 +94,8 @@ static la_ssize_t on_read(struct archive *a, void *data, const void **bytes) {
 static struct archive *open_archive(struct layer_source *s) {
     struct archive *a = archive_read_new();
 
-    if (a && archive_read_support_filter_gzip(a) == ARCHIVE_OK && archive_read_support_filter_zstd(a) == ARCHIVE_OK &&
-        archive_read_support_format_tar(a) == ARCHIVE_OK && archive_read_support_format_empty(a) == ARCHIVE_OK &&
+    if (a && archive_read_support_filter_zstd(a) == ARCHIVE_OK && archive_read_support_format_tar(a) == ARCHIVE_OK &&
+        archive_read_support_format_empty(a) == ARCHIVE_OK &&
         archive_read_open(a, s, NULL, on_read, NULL) == ARCHIVE_OK)
         return a;
     if (a)
@@ -70,6 +115,10 @@ static int read_layer(struct walk *w, struct layer_source *s, entry_fn *fn, stru
                        s->err.code ? s->err.msg : "neither tar, tar+gzip nor tar+zstd");
     w->seq = 0;
     r = tar_read(a, "the layer", fn, w, e);
+    if (r == -EBADMSG && s->err.code) /* libarchive tells only that something is missing */
+        r = err_set(e, s->err.code, "could not read the layer: %s", s->err.msg);
+    if (!r)
+        r = drain(s, e);
     if (!r)
         r = blob_reader_end(&s->blob, e);
     (void)archive_read_free(a);
@@ -82,6 +131,7 @@ static int each_layer(struct walk *w, entry_fn *fn, struct err *e) {
 
     for (w->layer = 0; w->layer < w->img->layers_len && !r; w->layer++) {
         r = read_layer(w, s, fn, e);
+        end_source(s);
         blob_reader_close(&s->blob);
         if (r < 0)
             return err_wrap(e, r, "image %s, layer %s", w->img->ref, w->img->layers[w->layer].digest);
@@ -112,10 +162,11 @@ static int learn(void *data, const struct entry *entry, const struct entry_conte
 
 /* Names that share the node's inode in the end. */
 static uint32_t count_names(const struct inode *i) {
+    const struct node *name;
     uint32_t names = 0;
 
-    for (size_t k = 0; i && k < i->links_len; k++)
-        names += i->links[k]->inode == i;
+    for (size_t k = 0; i && (name = inode_name(i, k)); k++)
+        names += name->inode == i;
     return names;
 }
 
@@ -128,6 +179,7 @@ static int emit_node(struct walk *w, struct node *n, const struct entry *meta, c
         return err_set(e, -ENAMETOOLONG, "a path that ends in \"%.200s\" is too long", n->name);
     entry.path = path;
     entry.nlink = count_names(n->inode);
+    entry.layer = n->inode ? w->img->layers[n->inode->layer].digest : NULL;
     n->emitted = true;
     return w->fn(w->data, &entry, content, e);
 }
@@ -156,9 +208,11 @@ static int emit_link(struct walk *w, struct node *n, const struct node *target, 
 
 /* The node that carries the contents: the first, in layer order, that still stands. */
 static struct node *first_standing(const struct inode *i) {
-    for (size_t k = 0; k < i->links_len; k++)
-        if (i->links[k]->inode == i)
-            return i->links[k];
+    struct node *name;
+
+    for (size_t k = 0; (name = inode_name(i, k)); k++)
+        if (name->inode == i)
+            return name;
     return NULL;
 }
 

@@ -36,7 +36,6 @@ static int add_device(const json_t *d, json_t *devices, json_t *rules_list, stru
     const char *path = json_string_value(json_object_get(d, "path"));
     const char *type = json_string_value(json_object_get(d, "type"));
     const char *mode = json_string_value(json_object_get(d, "mode"));
-    const char *place = json_string_value(json_object_get(d, "@"));
     json_int_t major = json_integer_value(json_object_get(d, "major"));
     json_int_t minor = json_integer_value(json_object_get(d, "minor"));
 
@@ -48,8 +47,7 @@ static int add_device(const json_t *d, json_t *devices, json_t *rules_list, stru
                    ? -ENOMEM
                    : 0;
     if (!mode || !*mode || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 5)
-        return err_set(e, -EINVAL, "%s: the device \"%s\" needs an octal \"mode\"; write it like \"0600\"",
-                       place ? place : "label", path);
+        return err_set(e, -EINVAL, "the device \"%s\" needs an octal \"mode\"; write it like \"0600\"", path);
     (void)json_array_append_new(devices,
                                 json_pack("{s:s, s:s, s:I, s:I, s:I}", "path", path, "type", type, "major", major,
                                           "minor", minor, "fileMode", (json_int_t)strtoul(mode, NULL, 8)));
@@ -80,7 +78,7 @@ static int make_resources(const struct sources *s, json_t *linux_part, struct er
     }
     json_array_foreach(pick(s, "devices"), i, d) {
         if (!r)
-            r = add_device(d, devices, rules_list, e);
+            r = note(s, "devices", i, add_device(d, devices, rules_list, e), e);
     }
     if (!json_array_size(rules_list))
         (void)json_object_del(resources, "devices");

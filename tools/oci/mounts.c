@@ -51,7 +51,36 @@ static int put_tmpfs(json_t *mounts, const char *text, struct err *e) {
                options ? split(options, ',') : NULL);
 }
 
-static int put_bind(json_t *mounts, const char *text, struct err *e) {
+/* "ro" counts unless "rw" comes before it. */
+static bool is_read_only(const json_t *options) {
+    const json_t *option;
+    size_t i;
+
+    json_array_foreach(options, i, option) {
+        if (!strcmp(json_string_value(option), "ro"))
+            return true;
+        if (!strcmp(json_string_value(option), "rw"))
+            return false;
+    }
+    return false;
+}
+
+/* A source that is no path names a volume; *path (malloc'd) is where its files are. */
+static int find_source(const struct sources *s, const char *source, const json_t *options, char **path, struct err *e) {
+    const struct config_volume *v = *source == '/' ? NULL : config_volume(s->config, source);
+
+    if (*source != '/' && !v)
+        return err_set(e, -EINVAL, "there is no volume \"%.100s\"; declare it in \"volumes\" or write a path", source);
+    if (v && v->readonly && !is_read_only(options))
+        return err_set(e, -EINVAL, "the volume \"%s\" is read-only, so it must be used with the option \"ro\"", source);
+    if (asprintf(path, "%s%s%s", v ? "/containers/volumes/" : "", source, v ? "/merged" : "") < 0) {
+        *path = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int put_bind(const struct sources *s, json_t *mounts, const char *text, struct err *e) {
     AUTO_JSON json_t *parts = split(text, ':');
     const char *source = json_string_value(json_array_get(parts, 0));
     const char *destination = json_string_value(json_array_get(parts, 1));
@@ -60,13 +89,14 @@ static int put_bind(json_t *mounts, const char *text, struct err *e) {
     if (json_array_size(parts) < 2 || json_array_size(parts) > 3)
         return err_set(e, -EINVAL, "the bind \"%s\" has too %s colons; write it as SOURCE:DESTINATION[:OPTIONS]", text,
                        destination ? "many" : "few");
-    if (*source != '/')
-        return err_set(e, -EINVAL, "the bind \"%s\" names a volume that does not exist; declare it or write a path",
-                       text);
-    json_t *list = split(options ? options : "rw,rbind,rshared", ',');
+    AUTO_JSON json_t *list = split(options ? options : "rw,rbind,rshared", ',');
+    AUTO_FREE char *path = NULL;
     if (options)
         (void)json_array_append_new(list, json_string("rbind"));
-    return put(mounts, destination, "bind", source, list);
+    int r = find_source(s, source, list, &path, e);
+    if (r < 0)
+        return err_wrap(e, r, "the bind \"%.200s\"", text);
+    return put(mounts, destination, "bind", path, steal_ptr(&list));
 }
 
 static const char *implied_type(const char *source, const char *destination) {
@@ -99,26 +129,26 @@ static const char *word(const json_t *object, const char *key) {
     return s ? s : "";
 }
 
-static int put_mount(json_t *mounts, const json_t *m, struct err *e) {
+static int put_mount(const struct sources *s, json_t *mounts, const json_t *m, struct err *e) {
     const char *type = word(m, "type"), *source = word(m, "source"), *destination = word(m, "destination");
-    const char *place = json_string_value(json_object_get(m, "@"));
 
     if (!*type)
         type = implied_type(source, destination);
     if (!*type)
-        return err_set(e, -EINVAL, "%s: the mount on \"%s\" has no \"type\"; add it", place ? place : "label",
-                       destination);
-    if (!strcmp(type, "bind") && *source && *source != '/')
-        return err_set(e, -EINVAL,
-                       "%s: the mount names a volume \"%s\" that does not exist; declare it or write a path",
-                       place ? place : "label", source);
+        return err_set(e, -EINVAL, "the mount on \"%s\" has no \"type\"; add it", destination);
+    AUTO_FREE char *path = NULL;
+    if (!strcmp(type, "bind")) {
+        int r = find_source(s, source, json_object_get(m, "options"), &path, e);
+        if (r < 0)
+            return err_wrap(e, r, "the mount on \"%s\"", destination);
+        source = path;
+    }
     if (!*source)
         source = type;
     if (!*destination)
         destination = implied_destination(type);
     if (!*destination)
-        return err_set(e, -EINVAL, "%s: the mount of type \"%s\" has no \"destination\"; add it",
-                       place ? place : "label", type);
+        return err_set(e, -EINVAL, "the mount of type \"%s\" has no \"destination\"; add it", type);
     return put(mounts, destination, type, source, json_deep_copy(json_object_get(m, "options")));
 }
 
@@ -154,15 +184,15 @@ int make_mounts(const struct sources *s, json_t **out, struct err *e) {
     int r = put_defaults(mounts, pick_bool(s, "readonly"));
     json_array_foreach(pick(s, "tmpfs"), i, value) {
         if (!r)
-            r = put_tmpfs(mounts, json_string_value(value), e);
+            r = note(s, "tmpfs", i, put_tmpfs(mounts, json_string_value(value), e), e);
     }
     json_array_foreach(binds, i, value) {
         if (!r)
-            r = put_bind(mounts, json_string_value(value), e);
+            r = note(s, "binds", i, put_bind(s, mounts, json_string_value(value), e), e);
     }
     json_array_foreach(pick(s, "mounts"), i, value) {
         if (!r)
-            r = put_mount(mounts, value, e);
+            r = note(s, "mounts", i, put_mount(s, mounts, value, e), e);
     }
     return r ? r : sorted(mounts, out);
 }

@@ -43,6 +43,36 @@ json_t *pick_merged(const struct sources *s, const char *key) {
     return list;
 }
 
+/* Where the YAML says it; NULL: the label says it. */
+static const char *place_in_yaml(const struct sources *s, const char *key, size_t i) {
+    char name[64];
+    size_t before = 0;
+
+    (void)snprintf(name, sizeof(name), "@%s", key);
+    const json_t *at = json_object_get(s->yaml, name);
+    const json_t *map = json_array_get(json_object_get(s->yaml, key), i);
+    if (json_is_object(map)) {
+        at = json_object_get(map, "@");
+    } else if (!at) {
+        (void)snprintf(name, sizeof(name), "@%s.add", key);
+        at = json_object_get(s->yaml, name);
+        before = json_array_size(json_object_get(s->label, key));
+    }
+    if (json_is_array(at) && i >= before)
+        at = json_array_get(at, i - before);
+    return json_string_value(at);
+}
+
+int note(const struct sources *s, const char *key, size_t i, int r, struct err *e) {
+    const char *place = place_in_yaml(s, key, i);
+
+    if (r >= 0 || r == -ENOMEM)
+        return r;
+    (void)err_wrap(e, r, "%s", place ? place : s->place);
+    problems_add(s->problems, e);
+    return 0;
+}
+
 json_t *split(const char *s, char separator) {
     json_t *list = json_array();
 
@@ -84,13 +114,13 @@ static int make_user(const struct sources *s, json_t **out, struct err *e) {
     uint32_t uid = 0, gid = 0, id = 0;
     size_t i;
 
-    int r = config_user_id(s->config, pick(s, "uid"), &uid, e);
+    int r = note(s, "uid", 0, config_user_id(s->config, pick(s, "uid"), &uid, e), e);
     if (!r)
-        r = config_user_id(s->config, pick(s, "gid"), &gid, e);
+        r = note(s, "gid", 0, config_user_id(s->config, pick(s, "gid"), &gid, e), e);
     if (r < 0)
         return r;
     json_array_foreach(pick(s, "additionalGids"), i, value) {
-        r = config_user_id(s->config, value, &id, e);
+        r = note(s, "additionalGids", i, config_user_id(s->config, value, &id, e), e);
         if (r < 0)
             return r;
         (void)json_array_append_new(groups, json_integer(id));
@@ -125,7 +155,7 @@ static int make_process(const struct sources *s, json_t **out, struct err *e) {
 }
 
 static int make_config(const struct sources *s, json_t **out, struct err *e) {
-    AUTO_JSON json_t *process = NULL, *mounts = NULL, *linux_part = NULL;
+    AUTO_JSON json_t *process = NULL, *mounts = NULL, *linux_part = NULL, *seccomp = NULL;
     const json_t *annotations = pick(s, "annotations");
     const char *hostname = pick_string(s, "hostname", NULL);
 
@@ -134,6 +164,10 @@ static int make_config(const struct sources *s, json_t **out, struct err *e) {
         r = make_process(s, &process, e);
     if (!r)
         r = make_linux(s, &linux_part, e);
+    if (!r)
+        r = note(s, "seccomp", 0, make_seccomp(s, json_object_get(process, "capabilities"), &seccomp, e), e);
+    if (!r && seccomp && json_object_set(linux_part, "seccomp", seccomp) < 0)
+        r = -ENOMEM;
     if (r < 0)
         return r;
     *out = json_pack("{s:s, s:O, s:{s:s}}", "ociVersion", OCI_VERSION, "process", process, "root", "path", "rootfs");
@@ -154,28 +188,37 @@ static int read_label(const struct config_container *container, const json_t *im
     if (!text || !*text)
         return 0;
     (void)snprintf(where, sizeof(where), "label " LABEL " of %s", container->image);
-    return yaml_read(where, text, strlen(text), &schema_label, false, out, e);
+    return yaml_read(where, text, strlen(text), &schema_label, false, NULL, out, e);
 }
 
 int oci_spec_make(const struct config *c, const struct config_container *container, const json_t *image_config,
-                  struct oci_spec *out, struct err *e) {
+                  const char *arch, struct problems *problems, struct oci_spec *out, struct err *e) {
+    AUTO_PROBLEMS struct problems own = {0};
     AUTO_JSON json_t *label = NULL;
     struct err local = {0};
-    struct sources s = {.config = c, .yaml = container->fields, .image = json_object_get(image_config, "config")};
+    struct sources s = {.config = c,
+                        .yaml = container->fields,
+                        .image = json_object_get(image_config, "config"),
+                        .arch = arch,
+                        .place = container->place,
+                        .problems = problems ? problems : &own};
+    unsigned before = s.problems->count;
 
     e = e ? e : &local;
     *out = (struct oci_spec){0};
     e->code = 0;
-    int r = read_label(container, s.image, &label, e);
+    int r = note(&s, "", 0, read_label(container, s.image, &label, e), e);
     s.label = label;
     out->readonly = pick_bool(&s, "readonly");
     if (!r)
         r = make_config(&s, &out->config, e);
     if (!r)
         r = make_runtime(&s, &out->runtime, e);
-    if (!r)
+    if (!r && s.problems->count == before)
         return 0;
     oci_spec_free(out);
+    if (!r)
+        return problems_result(s.problems, e);
     if (!e->code)
         return err_errno(e, r, "%s: could not make its configuration", container->place);
     return err_wrap(e, r, "%s", container->place);

@@ -13,10 +13,11 @@ struct oci_spec {
 
 /*
  * Defaults, overridden by the image's org.mobyproject.config label, overridden by the YAML. image_config is the OCI
- * image configuration document. Errors start with the container's place in the YAML.
+ * image configuration document; arch ("amd64", "arm64") that of the machine. Each field that is wrong goes to problems
+ * (NULL: the first is in *e, and how many more) with its place in the YAML, or the container's if the label has it.
  */
 int oci_spec_make(const struct config *c, const struct config_container *container, const json_t *image_config,
-                  struct oci_spec *out, struct err *e);
+                  const char *arch, struct problems *problems, struct oci_spec *out, struct err *e);
 void oci_spec_free(struct oci_spec *s);
 #define AUTO_OCI_SPEC AUTO(oci_spec_free)
 

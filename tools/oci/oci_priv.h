@@ -11,6 +11,9 @@ struct sources {
     const json_t *label; /* NULL: the image has none */
     const json_t *yaml;
     const json_t *image; /* the "config" object of the image configuration, or NULL */
+    const char *arch;    /* "amd64", "arm64" */
+    const char *place;   /* the container's in the YAML */
+    struct problems *problems;
 };
 
 /* No limit, in rlimits: 2^64-1 does not fit jansson's numbers; oci_dump() writes it. */
@@ -23,6 +26,11 @@ const char *pick_string(const struct sources *s, const char *key, const char *ot
 bool pick_bool(const struct sources *s, const char *key);
 /* The label's list followed by the YAML's KEY.add, unless the YAML has KEY itself. New reference. */
 json_t *pick_merged(const struct sources *s, const char *key);
+/*
+ * r: what became of a field, or of the i-th value of a list that pick() or pick_merged() gave. If it is wrong, that is
+ * noted with its place and 0 returned, so that the others are looked at, too; other failures are returned.
+ */
+int note(const struct sources *s, const char *key, size_t i, int r, struct err *e);
 /* {"destination", "type", "source", "options"}, without what is NULL; takes over options. New reference. */
 json_t *mount_new(const char *destination, const char *type, const char *source, json_t *options);
 /* A new array of the words of s between separators. */
@@ -30,6 +38,9 @@ json_t *split(const char *s, char separator);
 
 int make_mounts(const struct sources *s, json_t **out, struct err *e);
 int make_capabilities(const struct sources *s, json_t **out, struct err *e);
+bool has_all_capabilities(const json_t *set);
+/* For a container with these process.capabilities; *out stays NULL for one without a profile. */
+int make_seccomp(const struct sources *s, const json_t *capabilities, json_t **out, struct err *e);
 int make_rlimits(const struct sources *s, json_t **out, struct err *e);
 int make_linux(const struct sources *s, json_t **out, struct err *e);
 int make_runtime(const struct sources *s, json_t **out, struct err *e);

@@ -18,7 +18,7 @@ static int make(const char *fields, const char *image, struct oci_spec *out, str
 
     assert_non_null(yaml);
     assert_non_null(config);
-    return oci_spec_make(&empty, &c, config, out, e);
+    return oci_spec_make(&empty, &c, config, "amd64", NULL, out, e);
 }
 
 static void assert_json(const json_t *got, const char *want) {
@@ -96,6 +96,29 @@ static void test_capabilities(void **state) {
     assert_non_null(strstr(e.msg, "t.yml:1:1: unknown capability \"CAP_FLY\""));
 }
 
+static void test_errors_are_told_at_their_places(void **state) {
+    AUTO_PROBLEMS struct problems p = {0};
+    AUTO_OCI_SPEC struct oci_spec s;
+    AUTO_JSON json_t *yaml = json_loads("{\"binds.add\":[\"/b:/b\",\"x\"],\"@binds.add\":[\"t.yml:2:1\",\"t.yml:2:9\"],"
+                                        "\"uid\":\"u\",\"@uid\":\"t.yml:3:1\"}",
+                                        0, NULL);
+    AUTO_JSON json_t *image =
+        json_loads(LABEL "\"{\\\"binds\\\":[\\\"/a:/a\\\",\\\"l\\\"],\\\"gid\\\":\\\"g\\\"}\"}}}", 0, NULL);
+    const struct config_container c = {.name = "n", .image = "i", .place = "t.yml:1:1", .fields = yaml};
+    const struct config empty = {0};
+    struct err e = {0};
+
+    (void)state;
+    assert_true(yaml && image);
+    assert_int_equal(oci_spec_make(&empty, &c, image, "amd64", &p, &s, &e), -EINVAL);
+    assert_int_equal(p.count, 4);
+    assert_non_null(strstr(p.text.data, "t.yml:2:9: the bind \"x\""));
+    assert_non_null(strstr(p.text.data, "t.yml:1:1: the bind \"l\""));
+    assert_non_null(strstr(p.text.data, "t.yml:3:1: no container is named \"u\""));
+    assert_non_null(strstr(p.text.data, "t.yml:1:1: no container is named \"g\""));
+    assert_null(s.config);
+}
+
 static void test_unlimited_is_written_as_64_bits(void **state) {
     AUTO_OCI_SPEC struct oci_spec s;
     struct err e = {0};
@@ -107,6 +130,83 @@ static void test_unlimited_is_written_as_64_bits(void **state) {
     assert_non_null(strstr(text, "\"hard\": 18446744073709551615"));
     assert_non_null(strstr(text, "\"soft\": 10"));
     assert_non_null(strstr(text, "\\\"hard\\\": -1"));
+}
+
+static void test_volumes_become_their_merged_directories(void **state) {
+    static struct config_volume volumes[] = {{.name = "v"}, {.name = "ro", .readonly = true}};
+    static const struct {
+        const char *fields, *wrong; /* wrong NULL: /m is mounted from /containers/volumes/v/merged or .../ro/merged */
+    } cases[] = {
+        {"{\"binds\":[\"v:/m\"]}", NULL},
+        {"{\"binds.add\":[\"ro:/m:ro\"]}", NULL},
+        {"{\"mounts\":[{\"type\":\"bind\",\"source\":\"v\",\"destination\":\"/m\"}]}", NULL},
+        {"{\"mounts\":[{\"type\":\"bind\",\"source\":\"ro\",\"destination\":\"/m\",\"options\":[\"ro\"]}]}", NULL},
+        {"{\"binds\":[\"ro:/m\"]}", "the volume \"ro\" is read-only"},
+        {"{\"binds\":[\"ro:/m:rw\"]}", "the volume \"ro\" is read-only"},
+        {"{\"binds\":[\"x:/m\"]}", "there is no volume \"x\""},
+        {"{\"mounts\":[{\"type\":\"bind\",\"source\":\"ro\",\"destination\":\"/m\",\"options\":[\"rw\",\"ro\"]}]}",
+         "the volume \"ro\" is read-only"},
+        {"{\"mounts\":[{\"type\":\"bind\",\"destination\":\"/m\"}]}", "there is no volume \"\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO_JSON json_t *yaml = json_loads(cases[i].fields, 0, NULL), *image = json_object();
+        AUTO_OCI_SPEC struct oci_spec s;
+        struct config config = {.volumes = volumes, .volumes_len = ARRAY_SIZE(volumes)};
+        struct config_container c = {.name = "n", .image = "i", .place = "t.yml:1:1", .fields = yaml};
+        struct err e = {0};
+        int r = oci_spec_make(&config, &c, image, "amd64", NULL, &s, &e);
+        if (cases[i].wrong) {
+            assert_int_equal(r, -EINVAL);
+            assert_non_null(strstr(e.msg, cases[i].wrong));
+            continue;
+        }
+        assert_int_equal(r, 0);
+        const json_t *m = json_array_get(json_object_get(s.config, "mounts"), 2); /* sorted: /dev, /dev/pts, /m */
+        assert_string_equal(json_string_value(json_object_get(m, "destination")), "/m");
+        assert_string_equal(json_string_value(json_object_get(m, "source")), strstr(cases[i].fields, "ro")
+                                                                                 ? "/containers/volumes/ro/merged"
+                                                                                 : "/containers/volumes/v/merged");
+    }
+}
+
+static void test_words_of_ours_are_passed_on_as_they_are(void **state) {
+    AUTO_OCI_SPEC struct oci_spec s;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(
+        make("{\"runtime\":{\"@\":\"t.yml:1:2\",\"restart\":{\"@\":\"t.yml:1:3\",\"policy\":\"always\"},"
+             "\"after\":[\"b\"],\"@after\":[\"t.yml:1:4\"],\"ready\":{\"tcp\":80},\"stop\":{\"timeout\":\"1s\"},"
+             "\"health\":{\"http\":\"80/\"},\"onfail\":\"reboot\",\"deadline\":\"5m\"}}",
+             "{}", &s, &e),
+        0);
+    assert_json(json_object_get(s.runtime, "restart"), "{\"policy\":\"always\"}");
+    assert_json(json_object_get(s.runtime, "after"), "[\"b\"]");
+    assert_json(json_object_get(s.runtime, "ready"), "{\"tcp\":80}");
+    assert_json(json_object_get(s.runtime, "health"), "{\"http\":\"80/\"}");
+    assert_json(json_object_get(s.runtime, "stop"), "{\"timeout\":\"1s\"}");
+    assert_json(json_object_get(s.runtime, "onfail"), "\"reboot\"");
+    assert_json(json_object_get(s.runtime, "deadline"), "\"5m\"");
+    assert_null(json_object_get(s.runtime, "@after"));
+}
+
+static void test_interfaces_have_what_is_given(void **state) {
+    AUTO_OCI_SPEC struct oci_spec s;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(
+        make("{\"runtime\":{\"interfaces\":[{\"name\":\"a\",\"add\":\"vlan\",\"parent\":\"eth0\",\"id\":5},"
+             "{\"name\":\"b\",\"add\":\"macvlan\",\"parent\":\"eth1\",\"mode\":\"bridge\"},"
+             "{\"name\":\"c\",\"peer\":\"d\"}]}}",
+             "{}", &s, &e),
+        0);
+    assert_json(json_object_get(s.runtime, "interfaces"),
+                "[{\"name\":\"a\",\"add\":\"vlan\",\"parent\":\"eth0\",\"id\":5,\"createInRoot\":false},"
+                "{\"name\":\"b\",\"add\":\"macvlan\",\"parent\":\"eth1\",\"mode\":\"bridge\",\"createInRoot\":false},"
+                "{\"name\":\"c\",\"peer\":\"d\",\"createInRoot\":false}]");
 }
 
 static void test_root_mounts_come_first(void **state) {
@@ -134,7 +234,11 @@ int main(void) {
         cmocka_unit_test(test_defaults_come_from_the_image),
         cmocka_unit_test(test_yaml_overrides_the_label),
         cmocka_unit_test(test_capabilities),
+        cmocka_unit_test(test_errors_are_told_at_their_places),
         cmocka_unit_test(test_unlimited_is_written_as_64_bits),
+        cmocka_unit_test(test_volumes_become_their_merged_directories),
+        cmocka_unit_test(test_words_of_ours_are_passed_on_as_they_are),
+        cmocka_unit_test(test_interfaces_have_what_is_given),
         cmocka_unit_test(test_root_mounts_come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

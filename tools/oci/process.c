@@ -72,10 +72,11 @@ static bool is_capability(const char *name) {
 }
 
 /* Names without repeats; the single words "all" and "none" are understood. */
-static int capability_set(const json_t *list, json_t **out, struct err *e) {
+static int capability_set(const struct sources *s, const char *key, const json_t *list, json_t **out, struct err *e) {
     const char *only = json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : "";
     const json_t *item;
     size_t i;
+    int r = 0;
 
     *out = json_array();
     if (!strcasecmp(only, "none"))
@@ -87,16 +88,23 @@ static int capability_set(const json_t *list, json_t **out, struct err *e) {
     json_array_foreach(list, i, item) {
         const char *name = json_string_value(item);
         if (!is_capability(name))
-            return err_set(e, -EINVAL,
-                           "unknown capability \"%s\"; write it like CAP_NET_ADMIN, or only \"all\" or \"none\"", name);
-        if (!contains(*out, name))
+            r = note(s, key, i,
+                     err_set(e, -EINVAL,
+                             "unknown capability \"%s\"; write it like CAP_NET_ADMIN, or only \"all\" or \"none\"",
+                             name),
+                     e);
+        else if (!contains(*out, name))
             (void)json_array_append_new(*out, json_string(name));
     }
-    return 0;
+    return r;
 }
 
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+bool has_all_capabilities(const json_t *set) {
+    return json_array_size(set) == ARRAY_SIZE(capability_names);
 }
 
 static json_t *sorted_union(const json_t *a, const json_t *b) {
@@ -117,9 +125,9 @@ int make_capabilities(const struct sources *s, json_t **out, struct err *e) {
     AUTO_JSON json_t *wanted = pick_merged(s, "capabilities");
     AUTO_JSON json_t *effective = NULL, *ambient = NULL;
 
-    int r = capability_set(wanted, &effective, e);
+    int r = capability_set(s, "capabilities", wanted, &effective, e);
     if (!r)
-        r = capability_set(pick(s, "ambient"), &ambient, e);
+        r = capability_set(s, "ambient", pick(s, "ambient"), &ambient, e);
     if (r < 0)
         return r;
     AUTO_JSON json_t *bounding = sorted_union(effective, ambient);
@@ -194,7 +202,7 @@ int make_rlimits(const struct sources *s, json_t **out, struct err *e) {
     *out = json_array();
     json_array_foreach(pick(s, "rlimits"), i, item) {
         if (!r)
-            r = rlimit(json_string_value(item), *out, e);
+            r = note(s, "rlimits", i, rlimit(json_string_value(item), *out, e), e);
     }
     return r;
 }

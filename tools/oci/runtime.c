@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "lib/buf.h"
-#include "runtime-config/words.h"
 #include "tools/oci/oci_priv.h"
 
 static const char *word(const json_t *object, const char *key) {
@@ -26,7 +25,7 @@ static json_t *plain_mounts(const json_t *from) {
 }
 
 static json_t *plain_interfaces(const json_t *from) {
-    static const char *const words[] = {"name", "add", "peer"};
+    static const char *const words[] = {"name", "add", "peer", "parent", "mode"};
     json_t *list = json_array();
     const json_t *entry;
     size_t i;
@@ -36,6 +35,8 @@ static json_t *plain_interfaces(const json_t *from) {
         for (size_t w = 0; w < ARRAY_SIZE(words); w++)
             if (*word(entry, words[w]))
                 (void)json_object_set_new(interface, words[w], json_string(word(entry, words[w])));
+        if (json_object_get(entry, "id"))
+            (void)json_object_set(interface, "id", json_object_get(entry, "id"));
         (void)json_object_set_new(interface, "createInRoot",
                                   json_boolean(json_is_true(json_object_get(entry, "createInRoot"))));
         (void)json_array_append_new(list, interface);
@@ -47,29 +48,17 @@ static json_t *plain_strings(const json_t *from) {
     return from ? json_deep_copy(from) : json_array();
 }
 
-/* A word that LinuxKit does not have: in runtime.json only if it is given. */
-static int add_word(json_t *out, const struct sources *r, const char *key, bool valid, struct err *e) {
-    const json_t *value = pick(r, key);
-
-    if (!value)
-        return 0;
-    if (!valid)
-        return err_set(e, -EINVAL, "runtime: %s: \"%.50s\" is not understood; use %s", key, json_string_value(value),
-                       !strcmp(key, "deadline") ? "a time such as \"90s\" or \"5m\""
-                                                : "continue, reboot, poweroff or halt");
-    return json_object_set(out, key, (json_t *)(uintptr_t)value) < 0
-               ? err_errno(e, -ENOMEM, "could not make runtime.json")
-               : 0;
-}
-
+/* Words that LinuxKit does not have: in runtime.json only if they are given, as they are; the schema has checked them.
+ */
 static int add_words(json_t *out, const struct sources *r, struct err *e) {
-    const json_t *deadline = pick(r, "deadline"), *onfail = pick(r, "onfail");
-    uint64_t ms;
-    enum onfail action;
+    static const char *const words[] = {"restart", "after", "ready", "health", "stop", "onfail", "deadline"};
 
-    int result = add_word(out, r, "deadline", deadline && duration_parse(json_string_value(deadline), &ms) == 0, e);
-    return result ? result
-                  : add_word(out, r, "onfail", onfail && onfail_parse(json_string_value(onfail), &action) == 0, e);
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        const json_t *value = pick(r, words[i]);
+        if (value && json_object_set_new(out, words[i], config_copy_plain(value)) < 0)
+            return err_errno(e, -ENOMEM, "could not make runtime.json");
+    }
+    return 0;
 }
 
 /* Label and YAML are merged key by key, and bindNS entry by entry. */

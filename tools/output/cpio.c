@@ -5,6 +5,8 @@
 
 #include "tools/output/cpio.h"
 
+/* What cpio(1) reads at a time: so it can be run again for the archive that follows. */
+#define CPIO_BLOCK 512
 #define TRAILER "TRAILER!!!"
 
 struct header {
@@ -94,5 +96,7 @@ int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_conte
 int cpio_end(struct cpio *c, struct err *e) {
     const struct header trailer = {.nlink = 1, .name = TRAILER};
 
-    return write_header(c, &trailer, e);
+    int r = write_header(c, &trailer, e);
+
+    return r ? r : stream_pad(c->stream, CPIO_BLOCK, e);
 }

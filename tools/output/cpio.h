@@ -18,7 +18,7 @@ struct cpio {
 
 int cpio_init(struct cpio *c, struct stream *stream, struct err *e);
 int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_content *content, struct err *e);
-int cpio_end(struct cpio *c, struct err *e); /* the trailer; the stream stays open */
+int cpio_end(struct cpio *c, struct err *e); /* the trailer, padded to 512 bytes; the stream stays open */
 void cpio_fini(struct cpio *c);
 
 #endif

@@ -1,42 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernel+initrd: boot/kernel and boot/cmdline become files of their own, the microcode goes before the initrd. */
+/*
+ * kernel+initrd: boot/kernel and boot/cmdline become files of their own, the microcode goes before the initrd. The
+ * initrd is a row of archives: those that were made apart, and between them one each for the entries that came in a
+ * row.
+ */
 #include <errno.h>
 #include <string.h>
 
 #include "tools/output/cpio.h"
+#include "tools/output/kernel_initrd.h"
+#include "tools/output/segment.h"
 
 struct kernel_initrd {
     struct output base;
-    char *kernel_path, *initrd_path, *cmdline_path;
-    struct stream *kernel, *initrd, *cmdline;
+    char *kernel_path, *initrd_path, *cmdline_path, *ucode_path; /* the last: NULL, or microcode is a file, too */
+    struct stream *kernel, *initrd, *cmdline, *ucode;
     struct cpio cpio;
+    bool in_cpio;      /* an archive has begun, and has not ended */
     struct entry boot; /* the directory, kept until the initrd is opened */
     enum compression compression;
 };
 
-/* Opened by the first thing that goes into it, so that microcode, if there is any, comes first and raw. */
-static int open_initrd(struct kernel_initrd *k, const struct entry *ucode, const struct entry_content *content,
-                       struct err *e) {
-    int r = stream_open(k->initrd_path, &k->initrd, e);
+static int open_file(const char *path, struct stream **s, struct err *e) {
+    return *s ? err_set(e, -EEXIST, "could not write %s: there are two of them", path) : stream_open(path, s, e);
+}
 
-    k->cpio.stream = k->initrd;
-    if (!r && ucode)
-        r = stream_copy(k->initrd, content, ucode->size, ucode->path, e);
+static int end_cpio(struct kernel_initrd *k, struct err *e) {
+    int r = k->in_cpio ? cpio_end(&k->cpio, e) : 0;
+
+    if (!r && k->in_cpio)
+        r = stream_end(k->initrd, e);
+    if (k->in_cpio)
+        cpio_fini(&k->cpio);
+    k->in_cpio = false;
+    return r;
+}
+
+static int begin_cpio(struct kernel_initrd *k, struct err *e) {
+    int r = k->initrd ? 0 : stream_open(k->initrd_path, &k->initrd, e);
+
     if (!r)
         r = stream_compress(k->initrd, k->compression, e);
+    if (!r)
+        r = cpio_init(&k->cpio, k->initrd, e);
+    k->in_cpio = !r;
     if (!r && k->boot.path)
         r = cpio_add(&k->cpio, &k->boot, NULL, e);
+    k->boot.path = NULL;
+    return r;
+}
+
+/* Where the microcode goes to: before the initrd, whose first archive is compressed and may not have begun. */
+static int open_ucode(struct kernel_initrd *k, struct stream **to, struct err *e) {
+    int r = k->initrd       ? err_set(e, -EINVAL, "could not put the microcode first: it came too late")
+            : k->ucode_path ? open_file(k->ucode_path, &k->ucode, e)
+                            : stream_open(k->initrd_path, &k->initrd, e);
+
+    *to = k->ucode_path ? k->ucode : k->initrd;
     return r;
 }
 
 static int take_file(const char *path, struct stream **s, const struct entry *entry,
                      const struct entry_content *content, struct err *e) {
-    if (*s)
-        return err_set(e, -EEXIST, "could not write %s: there are two of them", path);
-    int r = stream_open(path, s, e);
+    int r = open_file(path, s, e);
+
     if (!r)
         r = stream_copy(*s, content, entry->size, entry->path, e);
     return r ? r : stream_end(*s, e);
+}
+
+static int take_ucode(struct kernel_initrd *k, const struct entry *entry, const struct entry_content *content,
+                      struct err *e) {
+    struct stream *to = NULL;
+    int r = open_ucode(k, &to, e);
+
+    if (!r)
+        r = stream_copy(to, content, entry->size, entry->path, e);
+    return r ? r : stream_end(to, e);
 }
 
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
@@ -44,32 +84,52 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
     struct kernel_initrd *k = (struct kernel_initrd *)o;
 
     (void)origin;
-    if (!strcmp(entry->path, "boot/kernel"))
+    if (!strcmp(entry->path, BOOT_KERNEL))
         return take_file(k->kernel_path, &k->kernel, entry, content, e);
-    if (!strcmp(entry->path, "boot/cmdline"))
+    if (!strcmp(entry->path, BOOT_CMDLINE))
         return take_file(k->cmdline_path, &k->cmdline, entry, content, e);
-    if (!strcmp(entry->path, "boot/ucode.cpio"))
-        return k->initrd ? err_set(e, -EINVAL, "could not put the microcode first: it came too late")
-                         : open_initrd(k, entry, content, e);
+    if (!strcmp(entry->path, BOOT_UCODE))
+        return take_ucode(k, entry, content, e);
     if (!strncmp(entry->path, "boot/", 5))
         return 0;
     if (!strcmp(entry->path, "boot") && !k->initrd) {
         k->boot = (struct entry){.type = ENTRY_DIR, .path = "boot", .mode = entry->mode, .mtime = entry->mtime};
         return 0;
     }
-    int r = k->initrd ? 0 : open_initrd(k, NULL, NULL, e);
+    int r = k->in_cpio ? 0 : begin_cpio(k, e);
     return r ? r : cpio_add(&k->cpio, entry, content, e);
+}
+
+static int add_segment(struct output *o, const struct segment *s, struct err *e) {
+    struct kernel_initrd *k = (struct kernel_initrd *)o;
+    struct stream *ucode = NULL;
+    int r = k->boot.path ? begin_cpio(k, e) : 0;
+
+    if (!r)
+        r = end_cpio(k, e);
+    if (!r && s->size[SEGMENT_UCODE])
+        r = open_ucode(k, &ucode, e);
+    if (!r && ucode)
+        r = segment_append(s, SEGMENT_UCODE, ucode, e);
+    if (!r && s->size[SEGMENT_KERNEL])
+        r = open_file(k->kernel_path, &k->kernel, e);
+    if (!r && s->size[SEGMENT_KERNEL])
+        r = segment_append(s, SEGMENT_KERNEL, k->kernel, e);
+    if (r || !s->size[SEGMENT_INITRD])
+        return r;
+    r = k->initrd ? 0 : stream_open(k->initrd_path, &k->initrd, e);
+    if (!r)
+        r = stream_compress(k->initrd, COMPRESS_NONE, e);
+    return r ? r : segment_append(s, SEGMENT_INITRD, k->initrd, e);
 }
 
 static int finish(struct output *o, struct err *e) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
-    struct stream *const all[] = {k->kernel, k->initrd, k->cmdline};
+    struct stream *const all[] = {k->kernel, k->ucode, k->initrd, k->cmdline};
 
     if (!k->initrd)
         return err_set(e, -ENOENT, "could not write %s: there is nothing to put into it", k->initrd_path);
-    int r = cpio_end(&k->cpio, e);
-    if (!r)
-        r = stream_end(k->initrd, e);
+    int r = end_cpio(k, e);
     for (size_t i = 0; i < ARRAY_SIZE(all) && !r; i++)
         r = all[i] ? stream_commit(all[i], e) : 0;
     return r;
@@ -77,37 +137,44 @@ static int finish(struct output *o, struct err *e) {
 
 static void free_kernel_initrd(struct output *o) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
-    struct stream *const all[] = {k->kernel, k->initrd, k->cmdline};
+    struct stream *const all[] = {k->kernel, k->ucode, k->initrd, k->cmdline};
 
-    cpio_fini(&k->cpio);
+    if (k->in_cpio)
+        cpio_fini(&k->cpio);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         if (all[i])
             stream_free(all[i]);
     free(k->kernel_path);
     free(k->initrd_path);
     free(k->cmdline_path);
+    free(k->ucode_path);
     free(k);
 }
 
-int output_kernel_initrd_new(const char *base, enum compression compression, struct output **out, struct err *e) {
-    static const struct output_type type = {.add = add, .finish = finish, .free = free_kernel_initrd};
+static char *suffixed(const char *base, const char *suffix) {
+    char *path = NULL;
+
+    return asprintf(&path, "%s%s", base, suffix) < 0 ? NULL : path;
+}
+
+int output_kernel_initrd_new(const char *base, enum compression compression, bool ucode_apart, struct output **out,
+                             struct err *e) {
+    static const struct output_type type = {
+        .add = add, .add_segment = add_segment, .finish = finish, .free = free_kernel_initrd};
     struct kernel_initrd *k = calloc(1, sizeof(*k));
 
     if (!k)
         return err_errno(e, -ENOMEM, "could not write %s", base);
     k->base.type = &type;
     k->compression = compression;
-    if (asprintf(&k->kernel_path, "%s-kernel", base) < 0)
-        k->kernel_path = NULL;
-    if (asprintf(&k->initrd_path, "%s-initrd.img", base) < 0)
-        k->initrd_path = NULL;
-    if (asprintf(&k->cmdline_path, "%s-cmdline", base) < 0)
-        k->cmdline_path = NULL;
-    int r = k->kernel_path && k->initrd_path && k->cmdline_path ? cpio_init(&k->cpio, NULL, e)
-                                                                : err_errno(e, -ENOMEM, "could not write %s", base);
-    if (r < 0)
+    k->kernel_path = suffixed(base, KERNEL_SUFFIX);
+    k->initrd_path = suffixed(base, INITRD_SUFFIX);
+    k->cmdline_path = suffixed(base, CMDLINE_SUFFIX);
+    k->ucode_path = ucode_apart ? suffixed(base, UCODE_SUFFIX) : NULL;
+    if (!k->kernel_path || !k->initrd_path || !k->cmdline_path || (ucode_apart && !k->ucode_path)) {
         free_kernel_initrd(&k->base);
-    else
-        *out = &k->base;
-    return r;
+        return err_errno(e, -ENOMEM, "could not write %s", base);
+    }
+    *out = &k->base;
+    return 0;
 }

@@ -6,6 +6,14 @@ int output_add(struct output *o, const struct entry *entry, const struct entry_c
     return o->type->add(o, entry, content, origin, e);
 }
 
+bool output_takes_segments(const struct output *o) {
+    return o->type->add_segment != NULL;
+}
+
+int output_add_segment(struct output *o, const struct segment *s, struct err *e) {
+    return o->type->add_segment(o, s, e);
+}
+
 int output_finish(struct output *o, struct err *e) {
     return o->type->finish(o, e);
 }

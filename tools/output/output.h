@@ -6,7 +6,10 @@
 #ifndef TOOLS_OUTPUT_OUTPUT_H
 #define TOOLS_OUTPUT_OUTPUT_H
 
+#include <stdbool.h>
+
 #include "tools/image/entry.h"
+#include "tools/output/compress.h"
 
 /* Which part of the YAML an entry comes from: an image or "linuxkit.files", and "services[0]". */
 struct origin {
@@ -14,13 +17,19 @@ struct origin {
     const char *location;
 };
 
-enum compression { COMPRESS_NONE, COMPRESS_ZSTD, COMPRESS_GZIP };
+/* What the kernel's files are called in the tree. */
+#define BOOT_KERNEL "boot/kernel"
+#define BOOT_CMDLINE "boot/cmdline"
+#define BOOT_UCODE "boot/ucode.cpio"
 
 struct output;
+struct segment;
 
 struct output_type {
     int (*add)(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e);
+    /* Takes what was made apart instead of its entries; NULL: wants the entries. */
+    int (*add_segment)(struct output *o, const struct segment *s, struct err *e);
     int (*finish)(struct output *o, struct err *e);
     void (*free)(struct output *o);
 };
@@ -29,13 +38,11 @@ struct output {
     const struct output_type *type;
 };
 
-/* BASE-kernel, BASE-initrd.img (cpio newc, with the microcode archive first), BASE-cmdline. */
-int output_kernel_initrd_new(const char *base, enum compression compression, struct output **out, struct err *e);
-/* The tree as a PAX tar in `path`, boot/ included; "-" is stdout. */
-int output_tar_new(const char *path, struct output **out, struct err *e);
-
 int output_add(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e);
+/* True if output_add_segment() may be called. */
+bool output_takes_segments(const struct output *o);
+int output_add_segment(struct output *o, const struct segment *s, struct err *e);
 /* The files get their names. Call output_free() after it in any case; without it nothing is left behind. */
 int output_finish(struct output *o, struct err *e);
 void output_free(struct output *o);

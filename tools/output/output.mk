@@ -1,3 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-OUTPUT_SRC := $(filter-out %_test.c,$(wildcard tools/output/*.c))
-$(eval $(call unit_test,cpio_test,tools/output/cpio_test.c $(OUTPUT_SRC),jansson libzstd zlib))
+# One file a format (or family); format.c is their table.
+OUTPUT_SRC := $(filter-out %_test.c,$(wildcard tools/output/*.c)) tools/image/content.c
+OUTPUT_TEST_PKGS := jansson libzstd zlib liblzma libcrypto
+$(foreach t,cpio bootable uki format,\
+  $(eval $(call unit_test,$(t)_test,tools/output/$(t)_test.c $(OUTPUT_SRC),$(OUTPUT_TEST_PKGS))))

@@ -3,26 +3,22 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include "lib/fdutil.h"
+#include "lib/temp.h"
 #include "tools/output/stream.h"
 
-#define ZSTD_LEVEL 3
-#define GZIP_LEVEL 6
 #define CHUNK ((size_t)128 << 10)
 
 struct stream {
     int fd;
-    char *path, *temporary; /* both NULL: stdout */
-    enum compression compression;
-    ZSTD_CCtx *zstd;
-    z_stream gzip;
-    uint64_t written; /* before compression */
+    bool borrowed;                 /* the descriptor is somebody else's */
+    char *path, *temporary;        /* both NULL: it has no name */
+    struct compressor *compressor; /* NULL: what is written goes into the file as it is */
+    uint64_t written;              /* before compression, since stream_compress() */
     uint64_t stored;
     size_t in_len;
-    unsigned char in[CHUNK], out[CHUNK];
+    unsigned char in[CHUNK];
 };
 
 static int open_temporary(struct stream *s, const char *path, struct err *e) {
@@ -34,26 +30,23 @@ static int open_temporary(struct stream *s, const char *path, struct err *e) {
         s->temporary = NULL;
         return err_errno(e, -ENOMEM, "could not write %s", path);
     }
-    s->fd = mkostemp(s->temporary, O_CLOEXEC);
-    if (s->fd >= 0)
+    int r = temp_file_make(s->temporary);
+    s->fd = r < 0 ? -1 : r;
+    if (r >= 0)
         return 0;
-    int r = -errno;
     free(s->temporary);
     s->temporary = NULL;
     return err_errno(e, r, "could not create %s", path);
 }
 
-static int open_compressor(struct stream *s, enum compression compression, struct err *e) {
-    if (compression == COMPRESS_ZSTD) {
-        s->zstd = ZSTD_createCCtx();
-        if (!s->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)))
-            return err_errno(e, -ENOMEM, "could not start the compression");
-    } else if (compression == COMPRESS_GZIP) {
-        /* 15 + 16: the largest window, with gzip's header (whose time stays 0) */
-        if (deflateInit2(&s->gzip, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-            return err_errno(e, -ENOMEM, "could not start the compression");
-    }
-    s->compression = compression;
+int stream_open_fd(int fd, struct stream **out, struct err *e) {
+    struct stream *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return err_errno(e, -ENOMEM, "could not write a file");
+    s->fd = fd;
+    s->borrowed = true;
+    *out = s;
     return 0;
 }
 
@@ -62,8 +55,9 @@ int stream_open(const char *path, struct stream **out, struct err *e) {
 
     if (!s)
         return err_errno(e, -ENOMEM, "could not write %s", path);
-    s->fd = strcmp(path, "-") ? -1 : STDOUT_FILENO;
-    int r = s->fd < 0 ? open_temporary(s, path, e) : 0;
+    s->borrowed = !strcmp(path, "-");
+    s->fd = s->borrowed ? STDOUT_FILENO : -1;
+    int r = s->borrowed ? 0 : open_temporary(s, path, e);
     if (!r)
         *out = steal_ptr(&s);
     return r;
@@ -73,53 +67,23 @@ static int store(struct stream *s, const void *data, size_t len, struct err *e) 
     int r = write_full(s->fd, data, len);
 
     if (r < 0)
-        return err_errno(e, r, "could not write %s", s->path ? s->path : "to stdout");
+        return err_errno(e, r, "could not write %s",
+                         s->path                  ? s->path
+                         : s->fd == STDOUT_FILENO ? "to stdout"
+                                                  : "a part of the initrd");
     s->stored += len;
     return 0;
 }
 
-static int flush_zstd(struct stream *s, bool end, struct err *e) {
-    ZSTD_inBuffer in = {.src = s->in, .size = s->in_len};
-
-    for (;;) {
-        ZSTD_outBuffer out = {.dst = s->out, .size = sizeof(s->out)};
-        size_t left = ZSTD_compressStream2(s->zstd, &out, &in, end ? ZSTD_e_end : ZSTD_e_continue);
-        if (ZSTD_isError(left))
-            return err_set(e, -EIO, "could not compress: %s", ZSTD_getErrorName(left));
-        int r = store(s, s->out, out.pos, e);
-        if (r < 0)
-            return r;
-        if (end ? !left : in.pos == in.size)
-            return 0;
-    }
-}
-
-static int flush_gzip(struct stream *s, bool end, struct err *e) {
-    s->gzip.next_in = s->in;
-    s->gzip.avail_in = (uInt)s->in_len;
-    do {
-        s->gzip.next_out = s->out;
-        s->gzip.avail_out = (uInt)sizeof(s->out);
-        if (deflate(&s->gzip, end ? Z_FINISH : Z_NO_FLUSH) == Z_STREAM_ERROR)
-            return err_set(e, -EIO, "could not compress");
-        int r = store(s, s->out, sizeof(s->out) - s->gzip.avail_out, e);
-        if (r < 0)
-            return r;
-    } while (!s->gzip.avail_out);
-    return 0;
+static int store_sink(void *data, const void *bytes, size_t len, struct err *e) {
+    return store(data, bytes, len, e);
 }
 
 static int flush(struct stream *s, bool end, struct err *e) {
-    int r;
+    size_t len = s->in_len;
 
-    if (s->compression == COMPRESS_ZSTD)
-        r = flush_zstd(s, end, e);
-    else if (s->compression == COMPRESS_GZIP)
-        r = flush_gzip(s, end, e);
-    else
-        r = store(s, s->in, s->in_len, e);
     s->in_len = 0;
-    return r;
+    return s->compressor ? compressor_write(s->compressor, s->in, len, end, store_sink, s, e) : store(s, s->in, len, e);
 }
 
 int stream_write(struct stream *s, const void *data, size_t len, struct err *e) {
@@ -167,21 +131,60 @@ int stream_copy(struct stream *s, const struct entry_content *content, uint64_t 
     return 0;
 }
 
+static int align(struct stream *s, struct err *e) {
+    static const char zeros[4];
+
+    return store(s, zeros, (4 - s->stored % 4) % 4, e);
+}
+
 int stream_compress(struct stream *s, enum compression compression, struct err *e) {
-    int r = stream_pad(s, 4, e);
+    int r = stream_end(s, e);
 
     if (!r)
-        r = flush(s, false, e);
-    return r ? r : open_compressor(s, compression, e);
+        r = align(s, e);
+    s->written = 0;
+    return r || compression == COMPRESS_NONE ? r : compressor_new(compression, &s->compressor, e);
 }
 
 int stream_end(struct stream *s, struct err *e) {
-    static const char zeros[4];
+    bool compressed = s->compressor != NULL;
     int r = flush(s, true, e);
 
-    if (!r && s->compression != COMPRESS_NONE)
-        r = store(s, zeros, (4 - s->stored % 4) % 4, e);
-    return r;
+    if (compressed)
+        compressor_free(s->compressor);
+    s->compressor = NULL;
+    return r || !compressed ? r : align(s, e);
+}
+
+static int copy_chunks(struct stream *s, int fd, uint64_t left, struct err *e) {
+    while (left > 0) {
+        ssize_t n = read_full(fd, s->in, left < CHUNK ? (size_t)left : CHUNK);
+        if (n <= 0)
+            return n < 0 ? err_errno(e, (int)n, "could not copy")
+                         : err_set(e, -EBADMSG, "could not copy: it is cut off");
+        int r = store(s, s->in, (size_t)n, e);
+        if (r < 0)
+            return r;
+        left -= (uint64_t)n;
+    }
+    return 0;
+}
+
+int stream_append(struct stream *s, int fd, uint64_t offset, uint64_t size, struct err *e) {
+    off_t from = (off_t)offset;
+    uint64_t left = size;
+    int r = stream_end(s, e);
+
+    while (!r && left > 0) {
+        ssize_t n = copy_file_range(fd, &from, s->fd, NULL, left, 0);
+        if (n <= 0)
+            break;
+        left -= (uint64_t)n;
+        s->stored += (uint64_t)n;
+    }
+    if (!r && left > 0 && lseek(fd, from, SEEK_SET) < 0)
+        r = err_errno(e, -errno, "could not copy");
+    return r ? r : copy_chunks(s, fd, left, e);
 }
 
 int stream_commit(struct stream *s, struct err *e) {
@@ -189,8 +192,9 @@ int stream_commit(struct stream *s, struct err *e) {
         return 0;
     mode_t mask = umask(0);
     (void)umask(mask);
-    if (fchmod(s->fd, 0666 & ~mask) < 0 || rename(s->temporary, s->path) < 0)
-        return err_errno(e, -errno, "could not write %s", s->path);
+    int r = fchmod(s->fd, 0666 & ~mask) < 0 ? -errno : temp_file_rename(s->temporary, s->path);
+    if (r < 0)
+        return err_errno(e, r, "could not write %s", s->path);
     free(s->temporary);
     s->temporary = NULL;
     return 0;
@@ -198,12 +202,11 @@ int stream_commit(struct stream *s, struct err *e) {
 
 void stream_free(struct stream *s) {
     if (s->temporary)
-        (void)unlink(s->temporary);
-    if (s->fd >= 0 && s->fd != STDOUT_FILENO)
+        temp_file_remove(s->temporary);
+    if (s->fd >= 0 && !s->borrowed)
         (void)close(s->fd);
-    if (s->compression == COMPRESS_GZIP)
-        (void)deflateEnd(&s->gzip);
-    (void)ZSTD_freeCCtx(s->zstd);
+    if (s->compressor)
+        compressor_free(s->compressor);
     free(s->temporary);
     free(s->path);
     free(s);

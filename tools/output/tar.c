@@ -8,15 +8,19 @@
 #include <string.h>
 
 #include "lib/buf.h"
-#include "tools/output/stream.h"
+#include "tools/image/content.h"
+#include "tools/output/program.h"
+#include "tools/output/tar.h"
 
 #define BLOCK 512
+#define RC_INIT "bin/rc.init"
 #define OCTAL_7_MAX 07777777U
 #define OCTAL_11_MAX 077777777777ULL
 
 struct tar {
     struct output base;
     struct stream *stream;
+    bool docker, rc_init; /* a Dockerfile comes last; there is RC_INIT */
 };
 
 struct ustar {
@@ -58,9 +62,9 @@ static int number_record(struct buf *b, const char *key, uint64_t value) {
 }
 
 static int records(struct buf *b, const struct entry *entry, const struct origin *origin) {
-    int r = text_record(b, "LINUXKIT.location", origin->location);
+    int r = origin ? text_record(b, "LINUXKIT.location", origin->location) : 0;
 
-    if (!r)
+    if (!r && origin)
         r = text_record(b, "LINUXKIT.source", origin->source);
     for (size_t i = 0; i < entry->xattrs_len && !r; i++) {
         char key[320];
@@ -115,38 +119,73 @@ static int write_header(struct stream *s, const struct entry *entry, char type, 
     return stream_write(s, &h, sizeof(h), e);
 }
 
-static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
-               const struct origin *origin, struct err *e) {
-    static const char types[] = {
-        [ENTRY_FILE] = '0', [ENTRY_DIR] = '5',   [ENTRY_SYMLINK] = '2', [ENTRY_HARDLINK] = '1',
-        [ENTRY_CHAR] = '3', [ENTRY_BLOCK] = '4', [ENTRY_FIFO] = '6',
-    };
-    struct tar *t = (struct tar *)o;
+static int write_pax(struct stream *s, const struct entry *entry, const struct origin *origin, struct err *e) {
     AUTO_BUF struct buf pax = BUF_INIT;
 
     if (records(&pax, entry, origin) < 0)
         return err_errno(e, -ENOMEM, "could not store %s", entry->path);
+    if (!pax.len)
+        return 0;
     const struct entry extra = {.type = ENTRY_FILE, .path = "PaxHeaders.0/entry", .mode = 0644, .size = pax.len};
-    int r = write_header(t->stream, &extra, 'x', e);
+    int r = write_header(s, &extra, 'x', e);
     if (!r)
-        r = stream_write(t->stream, pax.data, pax.len, e);
+        r = stream_write(s, pax.data, pax.len, e);
+    return r ? r : stream_pad(s, BLOCK, e);
+}
+
+int tar_put(struct stream *s, const struct entry *entry, const struct entry_content *content,
+            const struct origin *origin, struct err *e) {
+    static const char types[] = {
+        [ENTRY_FILE] = '0', [ENTRY_DIR] = '5',   [ENTRY_SYMLINK] = '2', [ENTRY_HARDLINK] = '1',
+        [ENTRY_CHAR] = '3', [ENTRY_BLOCK] = '4', [ENTRY_FIFO] = '6',
+    };
+    int r = write_pax(s, entry, origin, e);
+
     if (!r)
-        r = stream_pad(t->stream, BLOCK, e);
-    if (!r)
-        r = write_header(t->stream, entry, types[entry->type], e);
+        r = write_header(s, entry, types[entry->type], e);
     if (!r && entry->type == ENTRY_FILE)
-        r = stream_copy(t->stream, content, entry->size, entry->path, e);
-    return r ? r : stream_pad(t->stream, BLOCK, e);
+        r = stream_copy(s, content, entry->size, entry->path, e);
+    return r ? r : stream_pad(s, BLOCK, e);
+}
+
+int tar_end(struct stream *s, struct err *e) {
+    static const char end[2 * BLOCK];
+    int r = stream_write(s, end, sizeof(end), e);
+
+    if (!r)
+        r = stream_end(s, e);
+    return r ? r : stream_commit(s, e);
+}
+
+static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
+               const struct origin *origin, struct err *e) {
+    struct tar *t = (struct tar *)o;
+    struct entry named = *entry;
+
+    if (entry->spelling)
+        named.path = entry->spelling;
+    if (t->docker && !strcmp(entry->path, RC_INIT))
+        t->rc_init = true;
+    return tar_put(t->stream, &named, content, origin, e);
+}
+
+/* What `docker build` makes an image of; it has LinuxKit's entry point only if that is there. */
+static int add_dockerfile(struct tar *t, struct err *e) {
+    const char *text = t->rc_init ? "FROM scratch\nCOPY . ./\nENTRYPOINT [\"/" RC_INIT "\"]\n"
+                                  : "FROM scratch\nCOPY . ./\nENTRYPOINT [\"/init\"]\n";
+    struct content_source source = content_text("Dockerfile", text, strlen(text));
+    const struct entry_content content = {.read = content_read, .ctx = &source};
+    const struct entry entry = {
+        .type = ENTRY_FILE, .path = "Dockerfile", .mode = 0644, .size = strlen(text), .mtime = IMAGE_TIME};
+
+    return tar_put(t->stream, &entry, &content, NULL, e);
 }
 
 static int finish(struct output *o, struct err *e) {
-    static const char end[2 * BLOCK];
     struct tar *t = (struct tar *)o;
-    int r = stream_write(t->stream, end, sizeof(end), e);
+    int r = t->docker ? add_dockerfile(t, e) : 0;
 
-    if (!r)
-        r = stream_end(t->stream, e);
-    return r ? r : stream_commit(t->stream, e);
+    return r ? r : tar_end(t->stream, e);
 }
 
 static void free_tar(struct output *o) {
@@ -157,13 +196,14 @@ static void free_tar(struct output *o) {
     free(t);
 }
 
-int output_tar_new(const char *path, struct output **out, struct err *e) {
+int output_tar_new(const char *path, bool docker, struct output **out, struct err *e) {
     static const struct output_type type = {.add = add, .finish = finish, .free = free_tar};
     struct tar *t = calloc(1, sizeof(*t));
 
     if (!t)
         return err_errno(e, -ENOMEM, "could not write %s", path);
     t->base.type = &type;
+    t->docker = docker;
     int r = stream_open(path, &t->stream, e);
     if (r < 0)
         free_tar(&t->base);

@@ -3,13 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/spawn.h"
-#include "tools/pkg/temp.h"
+#include "lib/temp.h"
+#include "tools/image/image.h"
 
 #define LIST_MAX ((size_t)1 << 20)
+#define HOST_LISTS "/var/lib/apt/lists"
 #define TIMEOUT_MS (10 * 60 * 1000)
 
 static int run(const char *const *argv, const char *cwd, int stdout_fd, struct err *e) {
@@ -30,27 +35,105 @@ static int run(const char *const *argv, const char *cwd, int stdout_fd, struct e
     return 0;
 }
 
-static int run_download(bool print_only, const char *cwd, const char *const *packages, size_t len, int stdout_fd,
-                        struct err *e) {
-    const char *argv[APT_PACKAGES_MAX + 8] = {"apt-get", "-qq"};
-    size_t n = 2;
+/* What each call of apt-get starts with. */
+struct command {
+    const char *argv[APT_PACKAGES_MAX + 24];
+    size_t len;
+    char options[6][PATH_MAX + 64];
+    size_t options_len;
+};
 
-    if (len > APT_PACKAGES_MAX)
-        return err_set(e, -E2BIG, "%zu packages in one image: at most %d", len, APT_PACKAGES_MAX);
-    if (geteuid() == 0) { /* apt's own user may not write into our folders, and apt warns of it */
-        argv[n++] = "-o";
-        argv[n++] = "APT::Sandbox::User=root";
-    }
-    argv[n++] = "download";
-    if (print_only)
-        argv[n++] = "--print-uris";
-    for (size_t i = 0; i < len; i++)
-        argv[n++] = packages[i];
-    return run(argv, cwd, stdout_fd, e);
+static void add(struct command *c, const char *word) {
+    c->argv[c->len++] = word;
 }
 
-int apt_download(const char *dir, const char *const *packages, size_t len, struct err *e) {
-    return run_download(false, dir, packages, len, STDERR_FILENO, e);
+__attribute__((format(printf, 2, 3))) static void add_option(struct command *c, const char *format, ...) {
+    char *text = c->options[c->options_len++];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(c->options[0]), format, args);
+    va_end(args);
+    add(c, "-o");
+    add(c, text);
+}
+
+static bool is_foreign(const char *arch) {
+    return strcmp(arch, image_host_arch()) != 0;
+}
+
+static int begin(struct command *c, const char *deb_dir, const char *arch, struct err *e) {
+    char absolute[PATH_MAX]; /* apt takes the others for relative to / */
+
+    if (!realpath(deb_dir, absolute))
+        return err_errno(e, -errno, "could not open %s", deb_dir);
+    add(c, "apt-get");
+    add(c, "-qq");
+    if (geteuid() == 0) /* apt's own user may not write into our folders, and apt warns of it */
+        add_option(c, "APT::Sandbox::User=root");
+    if (is_foreign(arch)) {
+        add_option(c, "APT::Architecture=%s", arch);
+        add_option(c, "APT::Architectures=%s", arch);
+        add_option(c, "Dir::State=%s/apt-%s", absolute, arch);
+        add_option(c, "Dir::State::status=/dev/null");
+        add_option(c, "Dir::Cache=%s/apt-%s", absolute, arch);
+    }
+    return 0;
+}
+
+static int run_download(struct command *c, const char *cwd, const char *const *packages, size_t len, int stdout_fd,
+                        struct err *e) {
+    if (len > APT_PACKAGES_MAX)
+        return err_set(e, -E2BIG, "%zu packages in one image: at most %d", len, APT_PACKAGES_MAX);
+    for (size_t i = 0; i < len; i++)
+        add(c, packages[i]);
+    return run(c->argv, cwd, stdout_fd, e);
+}
+
+int apt_download(const char *deb_dir, const char *arch, const char *dir, const char *const *packages, size_t len,
+                 struct err *e) {
+    struct command c = {0};
+
+    int r = begin(&c, deb_dir, arch, e);
+    if (r < 0)
+        return r;
+    add(&c, "download");
+    return run_download(&c, dir, packages, len, STDERR_FILENO, e);
+}
+
+/* --- the lists for another architecture --- */
+
+static bool is_older(const char *path, const char *than) {
+    struct stat a, b;
+
+    return stat(path, &a) < 0 || (stat(than, &b) == 0 && a.st_mtime < b.st_mtime);
+}
+
+/* Locked, since apt-get fails when another is at work on the same lists. */
+static int update_lists(const char *deb_dir, const char *arch, struct err *e) {
+    char state[PATH_MAX], path[PATH_MAX + 32];
+    struct command c = {0};
+    static const char *const folders[] = {"lists/partial", "archives/partial"};
+
+    (void)snprintf(state, sizeof(state), "%s/apt-%s", deb_dir, arch);
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", state, folders[i]);
+        int r = mkdir_p(path, 0755, e);
+        if (r < 0)
+            return r;
+    }
+    AUTO_CLOSE int lock = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) < 0)
+        return err_errno(e, -errno, "could not lock %s", state);
+    (void)snprintf(path, sizeof(path), "%s/updated", state);
+    if (!is_older(path, HOST_LISTS))
+        return 0;
+    int r = begin(&c, deb_dir, arch, e);
+    if (r < 0)
+        return r;
+    add(&c, "update");
+    r = run(c.argv, NULL, STDERR_FILENO, e);
+    return r < 0 ? r : write_file_atomic(path, "", 0, 0644, false, e);
 }
 
 /* --- a line of --print-uris: 'URI' NAME_VERSION_ARCH.deb SIZE SHA256:HEX --- */
@@ -112,7 +195,7 @@ static int take_line(char *line, const char *dir, const char *const *packages, s
     return r;
 }
 
-static int list_into(struct buf *text, const char *const *packages, size_t len, struct err *e) {
+static int list_into(struct buf *text, struct command *c, const char *const *packages, size_t len, struct err *e) {
     AUTO_TEMP_DIR struct temp_dir dir = {""};
 
     /* apt says nothing of files that lie in its working directory already: an empty one. */
@@ -123,14 +206,23 @@ static int list_into(struct buf *text, const char *const *packages, size_t len, 
     AUTO_CLOSE int fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
         return err_errno(e, -errno, "could not create a file in %s", dir.path);
-    r = run_download(true, dir.path, packages, len, fd, e);
+    r = run_download(c, dir.path, packages, len, fd, e);
     return r < 0 ? r : read_file(path, LIST_MAX, text, e);
 }
 
-int apt_list(const char *deb_dir, const char *const *packages, size_t len, struct deb *debs, struct err *e) {
+int apt_list(const char *deb_dir, const char *arch, const char *const *packages, size_t len, struct deb *debs,
+             struct err *e) {
     AUTO_BUF struct buf text = BUF_INIT;
+    struct command c = {0};
 
-    int r = list_into(&text, packages, len, e);
+    int r = is_foreign(arch) ? update_lists(deb_dir, arch, e) : 0;
+    if (!r)
+        r = begin(&c, deb_dir, arch, e);
+    if (r < 0)
+        return r;
+    add(&c, "download");
+    add(&c, "--print-uris");
+    r = list_into(&text, &c, packages, len, e);
     char *rest = text.data;
     for (char *line; !r && rest && (line = strsep(&rest, "\n"));)
         r = take_line(line, deb_dir, packages, len, debs, e);

@@ -13,16 +13,28 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "tools/cache/merge.h"
+#include "tools/cache/partial.h"
 #include "tools/config/config.h"
 #include "tools/image/blob.h"
 #include "tools/image/content.h"
+#include "tools/image/layout.h"
 #include "tools/image/tar.h"
 #include "tools/pkg/tag.h"
 
 #define LABEL_CONFIG "org.mobyproject.config"
-#define LABEL_DEBIAN "org.keelson.debian"
 
-int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err *e) {
+static int note_layer(struct assembly *a, const struct deb *deb, struct err *e) {
+    json_t *name = deb ? json_sprintf("%s=%s", deb->package, deb->version)
+                       : json_sprintf("%s/%s", a->recipe->org, a->recipe->image);
+
+    if (json_array_append_new(a->made_of, name) < 0 ||
+        (deb && json_object_set_new(a->versions, deb->package, json_string(deb->version)) < 0))
+        return err_errno(e, -ENOMEM, "could not note what a layer is of");
+    return 0;
+}
+
+int assembly_layer(struct assembly *a, const struct deb *deb, fill_layer_fn *fn, void *data, struct err *e) {
     struct layer_writer *w;
 
     if (a->layers_len == ASSEMBLY_LAYERS_MAX)
@@ -37,7 +49,7 @@ int assembly_layer(struct assembly *a, fill_layer_fn *fn, void *data, struct err
     }
     r = layer_writer_finish(w, &a->layers[a->layers_len], e);
     a->layers_len += r == 0;
-    return r;
+    return r ? r : note_layer(a, deb, e);
 }
 
 int layer_add_text(struct layer_writer *w, const char *path, mode_t mode, const char *text, size_t len, struct err *e) {
@@ -64,6 +76,16 @@ int layer_add_fd(struct layer_writer *w, const char *path, mode_t mode, int fd, 
     return layer_writer_add(w, &entry, &content, e);
 }
 
+char *assembly_expand(const struct assembly *a, const char *text) {
+    AUTO_BUF struct buf out = BUF_INIT;
+    const char *found;
+
+    for (; (found = strstr(text, RECIPE_ARCH)); text = found + strlen(RECIPE_ARCH))
+        if (buf_printf(&out, "%.*s%s", (int)(found - text), text, a->arch) < 0)
+            return NULL;
+    return buf_printf(&out, "%s", text) < 0 ? NULL : steal_ptr(&out.data);
+}
+
 /* --- the recipe's own files --- */
 
 static int clean(const char *raw, char *out, struct err *e) {
@@ -72,12 +94,12 @@ static int clean(const char *raw, char *out, struct err *e) {
 
 static int add_copy(const struct assembly *a, struct layer_writer *w, const json_t *item, struct err *e) {
     char to[ENTRY_PATH_MAX];
-    const char *from = json_string_value(json_object_get(item, "from"));
-    AUTO_FREE char *path = *from == '/' ? strdup(from) : path_join(a->recipe->dir, from);
+    AUTO_FREE char *from = assembly_expand(a, json_string_value(json_object_get(item, "from")));
+    AUTO_FREE char *path = !from ? NULL : *from == '/' ? strdup(from) : path_join(a->recipe->dir, from);
     mode_t mode = 0;
 
     if (!path)
-        return err_errno(e, -ENOMEM, "could not copy %s", from);
+        return err_errno(e, -ENOMEM, "could not copy a file");
     int r = clean(json_string_value(json_object_get(item, "to")), to, e);
     if (!r)
         r = recipe_mode(item, MODE_OF_FILE, &mode, e);
@@ -154,12 +176,15 @@ static json_t *make_labels(const struct assembly *a) {
     AUTO_JSON json_t *labels = json_object();
     AUTO_FREE char *config_text = config ? json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     AUTO_FREE char *versions = json_dumps(a->versions, JSON_COMPACT | JSON_SORT_KEYS);
+    AUTO_FREE char *made_of = json_dumps(a->made_of, JSON_COMPACT);
 
-    if (!labels || !versions || (config && !config_text))
+    if (!labels || !versions || !made_of || (config && !config_text))
         return NULL;
     if (config_text && json_object_set_new(labels, LABEL_CONFIG, json_string(config_text)) < 0)
         return NULL;
     if (json_object_size(a->versions) > 0 && json_object_set_new(labels, LABEL_DEBIAN, json_string(versions)) < 0)
+        return NULL;
+    if (json_array_size(a->made_of) > 0 && json_object_set_new(labels, LABEL_LAYERS, json_string(made_of)) < 0)
         return NULL;
     return steal_ptr(&labels);
 }
@@ -186,22 +211,45 @@ static json_t *list_diff_ids(const struct assembly *a) {
     return steal_ptr(&ids);
 }
 
-static int store(const struct assembly *a, const char *arch, char *tag, struct err *e) {
+/* suffix: NULL for none. */
+static int name_image(const struct assembly *a, const char *tag, const char *suffix, char **out, struct err *e) {
+    AUTO_FREE char *name = NULL;
+
+    if (asprintf(&name, "%s/%s:%s%s%s", a->recipe->org, a->recipe->image, tag, suffix ? "-" : "",
+                 suffix ? suffix : "") < 0) {
+        name = NULL;
+        return err_errno(e, -ENOMEM, "could not name the image");
+    }
+    return image_ref_normalize(name, out, e);
+}
+
+static int store(const struct assembly *a, char *tag, struct err *e) {
     char digest[DIGEST_MAX]; /* of the index; not needed here */
+    struct blob_desc manifest;
     AUTO_JSON json_t *config = make_config(a);
     AUTO_JSON json_t *diff_ids = list_diff_ids(a);
-    AUTO_FREE char *tagged = NULL, *latest = NULL;
+    AUTO_FREE char *single = NULL, *tagged = NULL, *latest = NULL;
 
     if (!config || !diff_ids)
         return err_errno(e, -ENOMEM, "could not make the image's configuration");
     int r = tag_make(json_object_get(config, "config"), diff_ids, tag, e);
     if (r < 0)
         return r;
-    if (asprintf(&tagged, "docker.io/%s/%s:%s", a->recipe->org, a->recipe->image, tag) < 0 ||
-        asprintf(&latest, "docker.io/%s/%s:latest", a->recipe->org, a->recipe->image) < 0)
-        return err_errno(e, -ENOMEM, "could not name the image");
-    return image_store(a->cache_dir, arch, config, a->layers, a->layers_len, (const char *const[]){tagged, latest}, 2,
-                       digest, e);
+    r = name_image(a, tag, a->arch, &single, e);
+    if (!r)
+        r = name_image(a, tag, NULL, &tagged, e);
+    if (!r)
+        r = name_image(a, "latest", NULL, &latest, e);
+    if (!r)
+        r = image_store(a->cache_dir, a->arch, config, a->layers, a->layers_len, (const char *const[]){single}, 1,
+                        digest, e);
+    if (!r)
+        r = index_manifest(a->cache_dir, single, a->arch, &manifest, e);
+    if (!r)
+        r = index_put(a->cache_dir, tagged, &manifest, a->arch, NULL, e);
+    if (!r)
+        r = index_put(a->cache_dir, latest, &manifest, a->arch, NULL, e);
+    return r < 0 ? r : layout_unname(a->cache_dir, (const char *const[]){single}, 1, e);
 }
 
 static bool has_own_files(const json_t *doc) {
@@ -211,19 +259,24 @@ static bool has_own_files(const json_t *doc) {
 int assemble(const struct recipe *recipe, const char *cache_dir, const char *arch, char *tag, struct err *e) {
     AUTO_FREE struct assembly *a = calloc(1, sizeof(*a));
     AUTO_FREE char *deb_dir = path_join(cache_dir, "debs");
-    AUTO_JSON json_t *versions = json_object();
+    AUTO_JSON json_t *versions = json_object(), *made_of = json_array();
 
-    if (!a || !deb_dir || !versions)
+    if (!a || !deb_dir || !versions || !made_of)
         return err_errno(e, -ENOMEM, "could not make image %s", recipe->image);
     a->recipe = recipe;
     a->cache_dir = cache_dir;
+    a->arch = arch;
     a->deb_dir = deb_dir;
     a->versions = versions;
+    a->made_of = made_of;
+    AUTO_CLOSE int users = cache_lock(cache_dir, CACHE_USERS, true, e);
+    if (users < 0)
+        return users;
     const json_t *debian = json_object_get(recipe->doc, "debian"), *kernel = json_object_get(recipe->doc, "kernel");
     int r = debian ? recipe_blame(debian, assemble_debian(a, e), e) : 0;
     if (!r && kernel)
         r = recipe_blame(kernel, assemble_kernel(a, e), e);
     if (!r && has_own_files(recipe->doc))
-        r = assembly_layer(a, fill_own, a, e);
-    return r < 0 ? r : recipe_blame(recipe->doc, store(a, arch, tag, e), e);
+        r = assembly_layer(a, NULL, fill_own, a, e);
+    return r < 0 ? r : recipe_blame(recipe->doc, store(a, tag, e), e);
 }

@@ -13,12 +13,16 @@
 #include "tools/pkg/fixture_test.h"
 #include "tools/pkg/tag.h"
 
-static int try_build(const char *text, char *tag, struct err *e) {
+static int try_build_for(const char *arch, const char *text, char *tag, struct err *e) {
     AUTO_RECIPE struct recipe r;
 
     fixture_write("build.yml", text);
     int result = recipe_load(fixture_path("."), &r, e);
-    return result < 0 ? result : assemble(&r, fixture_path("cache"), "amd64", tag, e);
+    return result < 0 ? result : assemble(&r, fixture_path("cache"), arch, tag, e);
+}
+
+static int try_build(const char *text, char *tag, struct err *e) {
+    return try_build_for("amd64", text, tag, e);
 }
 
 static void build(const char *text, char *tag) {
@@ -28,13 +32,17 @@ static void build(const char *text, char *tag) {
         fail_msg("%s", e.msg);
 }
 
-static struct image *open_image(void) {
+static struct image *open_named(const char *name, const char *arch) {
     struct image *img = NULL;
     struct err e = {0};
 
-    if (image_open(fixture_path("cache"), "keelson/x", "amd64", &img, &e) < 0)
+    if (image_open(fixture_path("cache"), name, arch, &img, &e) < 0)
         fail_msg("%s", e.msg);
     return img;
+}
+
+static struct image *open_image(void) {
+    return open_named("keelson/x", "amd64");
 }
 
 /* What the image named keelson/x has, one entry a line. */
@@ -97,11 +105,33 @@ static void the_configuration_is_the_recipes(void **state) {
     assert_config("WorkingDir", "\"/w\"");
     /* without the places that the YAML reader notes */
     assert_config("Labels", "{\"org.keelson.debian\":\"{\\\"one\\\":\\\"1:2.0\\\"}\","
+                            "\"org.keelson.layers\":\"[\\\"one=1:2.0\\\"]\","
                             "\"org.mobyproject.config\":\"{\\\"capabilities\\\":[\\\"all\\\"],"
                             "\\\"runtime\\\":{\\\"mkdir\\\":[\\\"/d\\\"]}}\"}");
     build("image: x\n", tag);
     assert_config("Entrypoint", "none");
     assert_config("Labels", "{}");
+}
+
+static void each_architecture_has_its_own_files(void **state) {
+    static const char *const arches[] = {"amd64", "arm64"};
+    char tags[2][TAG_LEN + 1], name[64];
+    struct err e = {0};
+
+    (void)state;
+    fixture_write("amd64.txt", "a PC");
+    fixture_write("arm64.txt", "an arm");
+    for (size_t i = 0; i < 2; i++)
+        if (try_build_for(arches[i], "image: x\ncopy: [{from: ./@arch@.txt, to: machine}]\n", tags[i], &e) < 0)
+            fail_msg("%s", e.msg);
+    assert_string_not_equal(tags[0], tags[1]);
+    for (size_t i = 0; i < 4; i++) { /* by its tag, and under the name that they share */
+        AUTO_BUF struct buf out = BUF_INIT;
+        (void)snprintf(name, sizeof(name), "keelson/x:%s", i < 2 ? tags[i] : "latest");
+        AUTO_IMAGE struct image *img = open_named(name, arches[i % 2]);
+        assert_int_equal(image_walk(img, fixture_describe, &out, &e), 0);
+        assert_string_equal(out.data, i % 2 ? "f machine=an arm\n" : "f machine=a PC\n");
+    }
 }
 
 #define RECORD(name, version)                                                                                          \
@@ -238,7 +268,8 @@ static void a_kernel_package_becomes_kernel_and_tar(void **state) {
                       "f lib/modules/6.1/kernel/drop/modules.drop x", "f usr/share/doc/k/copyright y",
                       "f usr/share/doc/k/NEWS z"));
     build("image: x\nkernel:\n  package: linux-image-cloud\n  exclude: [\"*/kernel/drop/*\"]\n", tag);
-    assert_config("Labels", "{\"org.keelson.debian\":\"{\\\"linux-image-6.1-cloud\\\":\\\"6.1\\\"}\"}");
+    assert_config("Labels", "{\"org.keelson.debian\":\"{\\\"linux-image-6.1-cloud\\\":\\\"6.1\\\"}\","
+                            "\"org.keelson.layers\":\"[\\\"linux-image-6.1-cloud=6.1\\\"]\"}");
     AUTO_IMAGE struct image *img = open_image();
     assert_int_equal(image_walk(img, describe_kernel, &out, NULL), 0);
     const char *start = "f kernel=the kernel\nd usr\nd usr/share\nd usr/share/doc\nd usr/share/doc/k\n"
@@ -266,6 +297,7 @@ static void a_kernel_package_without_modules_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(own_files_become_a_layer),
+        T(each_architecture_has_its_own_files),
         T(the_configuration_is_the_recipes),
         T(packages_are_unpacked_and_recorded),
         T(hard_links_whose_target_is_dropped_become_files),

@@ -59,7 +59,11 @@ static int check_link(const json_t *item, struct err *e) {
 
 /* Debian Policy 5.6.1. What is no name could be an option of apt-get. */
 static int check_package(const char *name, struct err *e) {
-    if (*name && strchr(LOWER_DIGITS, *name) && strspn(name, LOWER_DIGITS "+-.") == strlen(name))
+    const char *rest = name + strspn(name, LOWER_DIGITS "+-.");
+
+    if (!strncmp(rest, RECIPE_ARCH, strlen(RECIPE_ARCH)))
+        rest += strlen(RECIPE_ARCH);
+    if (*name && strchr(LOWER_DIGITS, *name) && rest[strspn(rest, LOWER_DIGITS "+-.")] == '\0')
         return 0;
     return err_set(e, -EINVAL, "\"%s\" cannot be the name of a Debian package", name);
 }
@@ -86,9 +90,39 @@ static int check_names(const json_t *doc, struct err *e) {
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
         const char *name = string_of(doc, keys[i]);
-        if (name && (!*name || !strchr(LOWER_DIGITS, *name) || strspn(name, LOWER_DIGITS "._-/") != strlen(name)))
+        const char *allowed = i ? LOWER_DIGITS "._-/:" : LOWER_DIGITS "._-/"; /* org: a registry may have a port */
+        if (name && (!*name || !strchr(LOWER_DIGITS, *name) || strspn(name, allowed) != strlen(name)))
             return err_set(e, -EINVAL, "\"%s\" cannot be \"%s\"; use lower case letters, digits, . _ and -", keys[i],
                            name);
+    }
+    return 0;
+}
+
+static int check_extra_source(const char *text, struct err *e) {
+    const char *colon = strchr(text, ':');
+    int r = colon && colon != text && !strchr(colon + 1, ':') ? check_path(colon + 1, e) : -EINVAL;
+
+    return r == -EINVAL ? err_set(e, r, "extra source \"%s\" must be FOLDER:FOLDER-IN-THE-CONTEXT", text) : r;
+}
+
+/* A package is made by a Dockerfile or by our own sections. */
+static int check_builder(const json_t *doc, struct err *e) {
+    static const char *const own[] = {"debian",  "kernel",     "copy", "files",  "links",
+                                      "command", "entrypoint", "env",  "workdir"};
+    const json_t *source, *arg;
+    size_t i;
+
+    for (i = 0; i < sizeof(own) / sizeof(*own); i++)
+        if (json_object_get(doc, "dockerfile") && json_object_get(doc, own[i]))
+            return err_set(e, -EINVAL, "\"dockerfile\" and \"%s\" do not go together; take one of them away", own[i]);
+    json_array_foreach(json_object_get(doc, "extra-sources"), i, source) {
+        int r = check_extra_source(json_string_value(source), e);
+        if (r < 0)
+            return r;
+    }
+    json_array_foreach(json_object_get(doc, "buildArgs"), i, arg) {
+        if (!strchr(json_string_value(arg), '='))
+            return err_set(e, -EINVAL, "build argument \"%s\" must be NAME=VALUE", json_string_value(arg));
     }
     return 0;
 }
@@ -111,6 +145,8 @@ int recipe_check(const json_t *doc, struct err *e) {
     const json_t *debian = json_object_get(doc, "debian"), *kernel = json_object_get(doc, "kernel");
 
     int r = recipe_blame(doc, check_names(doc, e), e);
+    if (!r)
+        r = recipe_blame(doc, check_builder(doc, e), e);
     if (!r && debian)
         r = recipe_blame(debian, check_debian(debian, e), e);
     if (!r && kernel)

@@ -108,20 +108,12 @@ static int fill_deb(struct layer_writer *w, void *data, struct err *e) {
     return r < 0 ? r : layer_add_deb_record(w, l->deb, e);
 }
 
-int assembly_note_version(struct assembly *a, const struct deb *deb, struct err *e) {
-    if (json_object_set_new(a->versions, deb->package, json_string(deb->version)) < 0)
-        return err_errno(e, -ENOMEM, "could not note the version of %s", deb->package);
-    return 0;
-}
-
 static int add_debs(struct assembly *a, const struct deb *debs, size_t len, struct err *e) {
     int r = 0;
 
     for (size_t i = 0; i < len && !r; i++) {
         struct deb_layer l = {.recipe = a->recipe, .deb = &debs[i]};
-        r = assembly_layer(a, fill_deb, &l, e);
-        if (!r)
-            r = assembly_note_version(a, &debs[i], e);
+        r = assembly_layer(a, &debs[i], fill_deb, &l, e);
     }
     return r;
 }
@@ -129,16 +121,21 @@ static int add_debs(struct assembly *a, const struct deb *debs, size_t len, stru
 int assemble_debian(struct assembly *a, struct err *e) {
     const json_t *packages = json_object_get(json_object_get(a->recipe->doc, "debian"), "packages");
     size_t len = json_array_size(packages);
+    AUTO_JSON json_t *expanded = json_array();
     AUTO_FREE const char **names = calloc(len + 1, sizeof(*names));
     AUTO_FREE struct deb *debs = calloc(len + 1, sizeof(*debs));
 
-    if (!names || !debs)
+    if (!expanded || !names || !debs)
         return err_errno(e, -ENOMEM, "could not fetch packages");
     if (len == 0)
         return 0;
-    for (size_t i = 0; i < len; i++)
-        names[i] = json_string_value(json_array_get(packages, i));
-    int r = debian_fetch(a->deb_dir, names, len, debs, e);
+    for (size_t i = 0; i < len; i++) {
+        AUTO_FREE char *name = assembly_expand(a, json_string_value(json_array_get(packages, i)));
+        if (!name || json_array_append_new(expanded, json_string(name)) < 0)
+            return err_errno(e, -ENOMEM, "could not fetch packages");
+        names[i] = json_string_value(json_array_get(expanded, i));
+    }
+    int r = debian_fetch(a->deb_dir, a->arch, names, len, debs, e);
     if (r < 0)
         return r;
     r = add_debs(a, debs, len, e);

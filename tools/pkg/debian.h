@@ -15,10 +15,11 @@ struct deb {
 
 /*
  * Downloads the packages that deb_dir does not have yet, or only damaged, in the version that apt would install, for
- * the host's architecture; *debs gets len entries, in the order asked for. Several at once, in several processes, are
- * safe; one waits while another fetches. The .deb files stay until somebody removes them.
+ * the architecture ("amd64"); *debs gets len entries, in the order asked for. Several at once, in several processes,
+ * are safe; one waits while another fetches. The .deb files stay until somebody removes them.
  */
-int debian_fetch(const char *deb_dir, const char *const *packages, size_t len, struct deb *debs, struct err *e);
+int debian_fetch(const char *deb_dir, const char *arch, const char *const *packages, size_t len, struct deb *debs,
+                 struct err *e);
 void debs_free(struct deb *debs, size_t len);
 
 /* Calls fn for each entry of the package's file tree (path "" is its root). */

@@ -12,10 +12,10 @@
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "lib/temp.h"
 #include "tools/image/blob.h"
 #include "tools/pkg/apt.h"
 #include "tools/pkg/debian.h"
-#include "tools/pkg/temp.h"
 
 #define NEW_PREFIX ".new-"
 
@@ -87,7 +87,7 @@ static int take_in(const struct temp_dir *dir, const struct deb *deb, struct err
     return r < 0 ? err_wrap(e, r, "could not fetch package %s", deb->package) : 0;
 }
 
-static int fetch(const char *deb_dir, const struct deb *const *missing, size_t len, struct err *e) {
+static int fetch(const char *deb_dir, const char *arch, const struct deb *const *missing, size_t len, struct err *e) {
     AUTO_FREE const char **names = calloc(len, sizeof(*names));
     AUTO_TEMP_DIR struct temp_dir dir = {""};
 
@@ -97,13 +97,13 @@ static int fetch(const char *deb_dir, const struct deb *const *missing, size_t l
         names[i] = missing[i]->package;
     int r = temp_dir_make(&dir, deb_dir, NEW_PREFIX, e);
     if (!r)
-        r = apt_download(dir.path, names, len, e);
+        r = apt_download(deb_dir, arch, dir.path, names, len, e);
     for (size_t i = 0; i < len && !r; i++)
         r = take_in(&dir, missing[i], e);
     return r;
 }
 
-static int fetch_missing(const char *deb_dir, const struct deb *debs, size_t len, struct err *e) {
+static int fetch_missing(const char *deb_dir, const char *arch, const struct deb *debs, size_t len, struct err *e) {
     AUTO_FREE const struct deb **missing = calloc(len + 1, sizeof(*missing));
 
     if (!missing)
@@ -116,16 +116,17 @@ static int fetch_missing(const char *deb_dir, const struct deb *debs, size_t len
     remove_leftovers(deb_dir);
     /* Another build may have fetched them meanwhile. */
     size_t n = find_missing(debs, len, true, missing);
-    return n > 0 ? fetch(deb_dir, missing, n, e) : 0;
+    return n > 0 ? fetch(deb_dir, arch, missing, n, e) : 0;
 }
 
-int debian_fetch(const char *deb_dir, const char *const *packages, size_t len, struct deb *debs, struct err *e) {
+int debian_fetch(const char *deb_dir, const char *arch, const char *const *packages, size_t len, struct deb *debs,
+                 struct err *e) {
     memset(debs, 0, len * sizeof(*debs));
     int r = mkdir_p(deb_dir, 0755, e);
     if (!r)
-        r = apt_list(deb_dir, packages, len, debs, e);
+        r = apt_list(deb_dir, arch, packages, len, debs, e);
     if (!r)
-        r = fetch_missing(deb_dir, debs, len, e);
+        r = fetch_missing(deb_dir, arch, debs, len, e);
     if (r < 0)
         debs_free(debs, len);
     return r;

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "lib/fdutil.h"
+#include "tools/image/image.h"
 #include "tools/pkg/debian.h"
 #include "tools/pkg/fixture_test.h"
 
@@ -16,7 +17,7 @@ static void make_one(void) {
 }
 
 static int fetch_one(struct deb *deb, struct err *e) {
-    return debian_fetch(fixture_path("debs"), (const char *const[]){"one"}, 1, deb, e);
+    return debian_fetch(fixture_path("debs"), image_host_arch(), (const char *const[]){"one"}, 1, deb, e);
 }
 
 /* Fetches it, and sees that what came is whole. */
@@ -55,7 +56,8 @@ static void several_come_in_the_order_asked_for(void **state) {
     make_one();
     fixture_deb("one-b", "3%3a4-5", NULL, LINES("f b x"));
     fixture_deb("zero", "1%3a0~rc1+dfsg-1", NULL, LINES("f z x"));
-    assert_int_equal(debian_fetch(fixture_path("debs"), (const char *const[]){"zero", "one-b", "one"}, 3, debs, NULL),
+    assert_int_equal(debian_fetch(fixture_path("debs"), image_host_arch(),
+                                  (const char *const[]){"zero", "one-b", "one"}, 3, debs, NULL),
                      0);
     assert_string_equal(debs[0].package, "zero");
     assert_string_equal(debs[0].version, "1:0~rc1+dfsg-1");
@@ -65,6 +67,25 @@ static void several_come_in_the_order_asked_for(void **state) {
     assert_int_equal(strlen(debs[2].sha256), 64);
     assert_int_equal(fixture_downloads(), 3);
     debs_free(debs, 3);
+}
+
+/* With lists of its own, which are asked for once. */
+static void another_architecture_has_its_own_packages(void **state) {
+    const char *arch = strcmp(image_host_arch(), "arm64") ? "arm64" : "amd64";
+    char file[64];
+    struct deb deb;
+
+    (void)state;
+    make_one();
+    assert_int_not_equal(debian_fetch(fixture_path("debs"), arch, (const char *const[]){"one"}, 1, &deb, NULL), 0);
+    (void)snprintf(file, sizeof(file), "archive/one_1.0_%s.deb", arch);
+    assert_int_equal(rename(fixture_path("archive/one_1.0_amd64.deb"), fixture_path(file)), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(debian_fetch(fixture_path("debs"), arch, (const char *const[]){"one"}, 1, &deb, NULL), 0);
+        assert_string_equal(strrchr(deb.path, '_') + 1, strrchr(file, '_') + 1);
+        debs_free(&deb, 1);
+    }
+    assert_int_equal(fixture_downloads(), 2); /* one update, one package */
 }
 
 static void a_damaged_file_is_fetched_again(void **state) {
@@ -222,11 +243,17 @@ static void what_is_no_package_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(a_package_is_fetched_once),       FIXTURE_TEST(several_come_in_the_order_asked_for),
-        FIXTURE_TEST(a_damaged_file_is_fetched_again), FIXTURE_TEST(a_download_that_is_cut_off_is_refused),
-        FIXTURE_TEST(leftovers_of_dead_builds_go),     FIXTURE_TEST(two_builds_at_once_fetch_once),
-        FIXTURE_TEST(an_unknown_package_is_an_error),  FIXTURE_TEST(only_the_very_package_will_do),
-        FIXTURE_TEST(odd_answers_are_refused),         FIXTURE_TEST(a_package_is_read),
+        FIXTURE_TEST(a_package_is_fetched_once),
+        FIXTURE_TEST(several_come_in_the_order_asked_for),
+        FIXTURE_TEST(another_architecture_has_its_own_packages),
+        FIXTURE_TEST(a_damaged_file_is_fetched_again),
+        FIXTURE_TEST(a_download_that_is_cut_off_is_refused),
+        FIXTURE_TEST(leftovers_of_dead_builds_go),
+        FIXTURE_TEST(two_builds_at_once_fetch_once),
+        FIXTURE_TEST(an_unknown_package_is_an_error),
+        FIXTURE_TEST(only_the_very_package_will_do),
+        FIXTURE_TEST(odd_answers_are_refused),
+        FIXTURE_TEST(a_package_is_read),
         FIXTURE_TEST(what_is_no_package_is_an_error),
     };
 

@@ -8,34 +8,38 @@
 #include <sys/stat.h>
 
 #include "lib/fdutil.h"
-#include "tools/pkg/temp.h"
+#include "lib/temp.h"
 
 #define MEMBER_MAX 65536
 
-static const char fake_apt[] = "#!/bin/sh\n"
-                               "print=\n"
-                               "while :; do\n"
-                               "  case $1 in\n"
-                               "  -qq | download) shift ;;\n"
-                               "  -o) shift 2 ;;\n"
-                               "  --print-uris) print=1; shift ;;\n"
-                               "  *) break ;;\n"
-                               "  esac\n"
-                               "done\n"
-                               "for name; do\n"
-                               "  deb=$(echo \"$FIXTURE/archive/$name\"_*.deb)\n"
-                               "  [ -f \"$deb\" ] || exit 100\n"
-                               "  file=${deb##*/}\n"
-                               "  if [ \"$print\" ]; then\n"
-                               "    hash=$(sha256sum <\"$deb\")\n"
-                               "    echo \"'http://archive.example/$file' $file 1234 SHA256:${hash%% *}\"\n"
-                               "    continue\n"
-                               "  fi\n"
-                               "  echo \"$name\" >>\"$FIXTURE/log\"\n"
-                               "  [ ! -e \"$FIXTURE/slow\" ] || sleep 1\n"
-                               "  cp \"$deb\" .\n"
-                               "  [ ! -e \"$FIXTURE/cut\" ] || truncate -s 100 \"$file\"\n"
-                               "done\n";
+static const char fake_apt[] =
+    "#!/bin/sh\n"
+    "print= arch= state=\n"
+    "while :; do\n"
+    "  case $1 in\n"
+    "  -qq | download) shift ;;\n"
+    "  -o)\n"
+    "    case $2 in APT::Architecture=*) arch=${2#*=} ;; Dir::State=*) state=${2#*=} ;; esac\n"
+    "    shift 2 ;;\n"
+    "  update) [ -d \"$state/lists/partial\" ] && echo $arch >>\"$FIXTURE/log\"; exit ;;\n"
+    "  --print-uris) print=1; shift ;;\n"
+    "  *) break ;;\n"
+    "  esac\n"
+    "done\n"
+    "for name; do\n"
+    "  deb=$(echo \"$FIXTURE/archive/$name\"_*_${arch:-amd64}.deb)\n"
+    "  [ -f \"$deb\" ] || exit 100\n"
+    "  file=${deb##*/}\n"
+    "  if [ \"$print\" ]; then\n"
+    "    hash=$(sha256sum <\"$deb\")\n"
+    "    echo \"'http://archive.example/$file' $file 1234 SHA256:${hash%% *}\"\n"
+    "    continue\n"
+    "  fi\n"
+    "  echo \"$name\" >>\"$FIXTURE/log\"\n"
+    "  [ ! -e \"$FIXTURE/slow\" ] || sleep 1\n"
+    "  cp \"$deb\" .\n"
+    "  [ ! -e \"$FIXTURE/cut\" ] || truncate -s 100 \"$file\"\n"
+    "done\n";
 
 static struct temp_dir dir;
 static char *old_path;

@@ -13,11 +13,11 @@
 #include "lib/fdutil.h"
 #include "lib/json.h"
 #include "lib/spawn.h"
+#include "lib/temp.h"
 #include "tools/image/content.h"
 #include "tools/image/tar.h"
 #include "tools/pkg/assemble.h"
 #include "tools/pkg/debian.h"
-#include "tools/pkg/temp.h"
 
 #define DEPMOD "/sbin/depmod"
 #define DEPMOD_TIMEOUT_MS (5 * 60 * 1000)
@@ -189,7 +189,7 @@ static int with_package(struct assembly *a, const char *package, bool may_be_met
     AUTO_TEMP_DIR struct temp_dir dir = {""};
     struct kernel k = {.a = a, .deb = &deb, .dir = dir.path};
 
-    int r = debian_fetch(a->deb_dir, &package, 1, &deb, e);
+    int r = debian_fetch(a->deb_dir, a->arch, &package, 1, &deb, e);
     if (r < 0)
         return r;
     AUTO_FREE char *real = may_be_meta ? real_package(&deb, e) : NULL;
@@ -199,9 +199,7 @@ static int with_package(struct assembly *a, const char *package, bool may_be_met
     }
     r = temp_dir_make(&dir, NULL, "keelson-kernel.", e);
     if (!r)
-        r = assembly_layer(a, fill_kernel, &k, e);
-    if (!r)
-        r = assembly_note_version(a, &deb, e);
+        r = assembly_layer(a, &deb, fill_kernel, &k, e);
     debs_free(&deb, 1);
     return r;
 }
@@ -209,5 +207,7 @@ static int with_package(struct assembly *a, const char *package, bool may_be_met
 int assemble_kernel(struct assembly *a, struct err *e) {
     const json_t *kernel = json_object_get(a->recipe->doc, "kernel");
 
-    return with_package(a, json_string_value(json_object_get(kernel, "package")), true, e);
+    AUTO_FREE char *package = assembly_expand(a, json_string_value(json_object_get(kernel, "package")));
+
+    return package ? with_package(a, package, true, e) : err_errno(e, -ENOMEM, "could not name the kernel's package");
 }

@@ -39,27 +39,56 @@ static const struct schema_field link_fields[] = {
 static const struct schema link_group = {.kind = VALUE_OBJECT, .fields = link_fields};
 static const struct schema links = {.kind = VALUE_LIST, .item = &link_group};
 
-static const struct schema_field recipe_fields[] = {{"image", &string, true},        {"org", &string, false},
-                                                    {"arches", &strings, false},     {"config", &schema_label, false},
-                                                    {"debian", &debian, false},      {"kernel", &kernel, false},
-                                                    {"copy", &copies, false},        {"files", &files, false},
-                                                    {"links", &links, false},        {"command", &strings, false},
-                                                    {"entrypoint", &strings, false}, {"env", &strings, false},
-                                                    {"workdir", &string, false},     {NULL, NULL, false}};
+static const struct schema_field docker_images_fields[] = {{"target-dir", &string, false},
+                                                           {"target", &string, false},
+                                                           {"from-file", &string, false},
+                                                           {"list", &strings, false},
+                                                           {NULL, NULL, false}};
+static const struct schema docker_images = {.kind = VALUE_OBJECT, .fields = docker_images_fields};
+static const struct schema_field depends_fields[] = {{"docker-images", &docker_images, false}, {NULL, NULL, false}};
+static const struct schema depends = {.kind = VALUE_OBJECT, .fields = depends_fields};
+
+static const struct schema_field recipe_fields[] = {{"image", &string, true},
+                                                    {"org", &string, false},
+                                                    {"arches", &strings, false},
+                                                    {"config", &schema_label, false},
+                                                    {"debian", &debian, false},
+                                                    {"kernel", &kernel, false},
+                                                    {"copy", &copies, false},
+                                                    {"files", &files, false},
+                                                    {"links", &links, false},
+                                                    {"command", &strings, false},
+                                                    {"entrypoint", &strings, false},
+                                                    {"env", &strings, false},
+                                                    {"workdir", &string, false},
+                                                    {"tag", &string, false},
+                                                    {"dockerfile", &string, false},
+                                                    {"network", &boolean, false},
+                                                    {"gitrepo", &string, false},
+                                                    {"disable-cache", &boolean, false},
+                                                    {"disable-content-trust", &boolean, false},
+                                                    {"extra-sources", &strings, false},
+                                                    {"buildArgs", &strings, false},
+                                                    {"depends", &depends, false},
+                                                    {NULL, NULL, false}};
 static const struct schema recipe_schema = {.kind = VALUE_OBJECT, .fields = recipe_fields};
 
 int recipe_load(const char *dir, struct recipe *r, struct err *e) {
+    return recipe_load_file(dir, "build.yml", r, e);
+}
+
+int recipe_load_file(const char *dir, const char *file_name, struct recipe *r, struct err *e) {
     AUTO_BUF struct buf text = BUF_INIT;
-    AUTO_FREE char *path = path_join(dir, "build.yml");
+    AUTO_FREE char *path = path_join(dir, file_name);
 
     *r = (struct recipe){.dir = strdup(dir), .org = "keelson"};
     if (!path || !r->dir) {
         recipe_free(r);
-        return err_errno(e, -ENOMEM, "could not read %s/build.yml", dir);
+        return err_errno(e, -ENOMEM, "could not read %s/%s", dir, file_name);
     }
     int result = read_file(path, RECIPE_MAX, &text, e);
     if (!result)
-        result = yaml_read(path, text.data ? text.data : "", text.len, &recipe_schema, true, &r->doc, e);
+        result = yaml_read(path, text.data ? text.data : "", text.len, &recipe_schema, true, NULL, &r->doc, e);
     if (!result)
         result = recipe_check(r->doc, e);
     if (!result)

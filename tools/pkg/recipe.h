@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A package folder's build.yml. `image`, `org`, `arches` and `config` are LinuxKit's; LinuxKit's other keys are for its
- * Dockerfile builds and are refused by name. Ours: `debian` (packages, unpacked), `kernel` (`kernel` and `kernel.tar`
+ * A package folder's build.yml, with all of LinuxKit's keys; those that tell how to build are for packages with a
+ * Dockerfile. Ours: `debian` (packages, unpacked), `kernel` (`kernel` and `kernel.tar`
  * from a kernel package), `copy`, `files`, `links`, and `command`, `entrypoint`, `env`, `workdir` of the image's
  * configuration. keelson-pkg(1) has the reference.
  *
@@ -17,6 +17,9 @@
 
 #include "lib/err.h"
 
+/* In `package`, `packages` and `from`: the architecture that the image is made for, such as amd64. */
+#define RECIPE_ARCH "@arch@"
+
 struct recipe {
     char *dir;   /* the folder */
     json_t *doc; /* checked against the schema */
@@ -25,6 +28,8 @@ struct recipe {
 
 /* Reads DIR/build.yml and checks all that can be checked without looking anywhere else. */
 int recipe_load(const char *dir, struct recipe *r, struct err *e);
+/* The same with a file of another name. */
+int recipe_load_file(const char *dir, const char *file_name, struct recipe *r, struct err *e);
 void recipe_free(struct recipe *r); /* also after a recipe_load() that failed */
 #define AUTO_RECIPE AUTO(recipe_free)
 

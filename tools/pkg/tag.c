@@ -35,7 +35,7 @@ static int open_tagged(const char *cache_dir, const char *org, const char *image
                        struct image **out, struct err *e) {
     AUTO_FREE char *ref = NULL;
 
-    if (asprintf(&ref, "docker.io/%s/%s:%s", org, image, tag) < 0) {
+    if (asprintf(&ref, "%s/%s:%s", org, image, tag) < 0) {
         ref = NULL;
         return err_errno(e, -ENOMEM, "could not look for %s", image);
     }

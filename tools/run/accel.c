@@ -120,30 +120,41 @@ int accel_try(const struct run_options *o, const char *accel, unsigned timeout_m
     return accel_probe(argv, timeout_ms, e);
 }
 
-static int try_kvm(const struct run_options *o, struct err *e) {
+static enum run_arch host_arch(void) {
 #ifdef __aarch64__
-    enum run_arch host = RUN_AARCH64;
+    return RUN_AARCH64;
 #else
-    enum run_arch host = RUN_X86_64;
+    return RUN_X86_64;
 #endif
-    if (o->arch != host)
+}
+
+static int check_kvm(const struct run_options *o, struct err *e) {
+    if (o->arch != host_arch())
         return err_set(e, -ENOTSUP, "the machine is not of the host's architecture");
     if (access("/dev/kvm", R_OK | W_OK) < 0)
         return err_errno(e, -errno, "could not open /dev/kvm");
-    return accel_try(o, "kvm", ACCEL_DEADLINE_MS, e);
+    return 0;
 }
 
-int accel_pick(const struct run_options *o, const char **accel, struct err *e) {
+static int try_kvm(const struct run_options *o, struct err *e) {
+    int r = check_kvm(o, e);
+
+    return r ? r : accel_try(o, "kvm", ACCEL_DEADLINE_MS, e);
+}
+
+int accel_pick(const struct run_options *o, bool kernel, const char **accel, struct err *e) {
     bool automatic = strcmp(o->accel, "auto") == 0;
     struct err why = {0};
-    for (const char *word = automatic ? "kvm:tcg" : o->accel; word;) {
+    if (automatic && !kernel && o->arch == host_arch() && access("/dev/kvm", R_OK | W_OK) == 0)
+        log_notice("emulating the CPU: whether kvm works cannot be tried with an image; see --accel kvm");
+    for (const char *word = automatic ? kernel ? "kvm:tcg" : "tcg" : o->accel; word;) {
         if (strncmp(word, "tcg", 3) == 0) {
             if (why.code == -ETIMEDOUT || why.code == -EIO || why.code == -EACCES)
                 log_notice("emulating the CPU, since kvm does not work: %s", why.msg);
             *accel = "tcg";
             return 0;
         }
-        if (try_kvm(o, &why) == 0) {
+        if ((kernel ? try_kvm(o, &why) : check_kvm(o, &why)) == 0) {
             *accel = "kvm";
             return 0;
         }

@@ -12,8 +12,10 @@
 
 #define ACCEL_DEADLINE_MS 5000
 
-/* Picks the first of o->accel that works; tcg needs no trial. *accel is "kvm" or "tcg"; an error says why none does. */
-int accel_pick(const struct run_options *o, const char **accel, struct err *e);
+/* Picks the first of o->accel that works; tcg needs no trial. *accel is "kvm" or "tcg"; an error says why none does.
+ * Without a kernel of its own to boot (an ISO, a disk), nothing can be tried: automatic is tcg then, and kvm is taken
+ * at its word. */
+int accel_pick(const struct run_options *o, bool kernel, const char **accel, struct err *e);
 
 /* Boots NAME-kernel with that accelerator: 0 if it comes to the end of its start in time. */
 int accel_try(const struct run_options *o, const char *accel, unsigned timeout_ms, struct err *e);

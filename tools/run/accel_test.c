@@ -56,7 +56,7 @@ static void tcg_needs_no_probe(void **state) {
     struct run_options o = {.accel = "tcg:kvm"};
     struct err e = {0};
     const char *accel = NULL;
-    assert_int_equal(accel_pick(&o, &accel, &e), 0);
+    assert_int_equal(accel_pick(&o, true, &accel, &e), 0);
     assert_string_equal(accel, "tcg");
 }
 
@@ -69,10 +69,10 @@ static void another_architecture_is_emulated(void **state) {
 #endif
     struct err e = {0};
     const char *accel = NULL;
-    assert_int_equal(accel_pick(&o, &accel, &e), 0);
+    assert_int_equal(accel_pick(&o, true, &accel, &e), 0);
     assert_string_equal(accel, "tcg");
     o.accel = "kvm";
-    assert_true(accel_pick(&o, &accel, &e) < 0);
+    assert_true(accel_pick(&o, true, &accel, &e) < 0);
     assert_non_null(strstr(e.msg, "architecture"));
 }
 

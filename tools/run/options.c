@@ -9,21 +9,42 @@
 
 #define MEM_MIB_MAX ((uint64_t)64 << 20)
 #define CPUS_MAX 1024
+#define TIMEOUT_MAX 86400
 
 const char *run_usage(void) {
     return "usage: keelson run [qemu] [options] NAME\n"
-           "Boots NAME-kernel with NAME-initrd.img and the command line in NAME-cmdline; the console is this terminal\n"
-           "(Ctrl-A x ends the machine, Ctrl-A h lists the other keys).\n"
+           "Boots NAME, an ISO, a disk (raw, qcow2, vmdk, vhd) or a UKI; or else NAME-kernel with NAME-initrd.img and "
+           "the\n"
+           "command line in NAME-cmdline. What it is and which firmware it needs is seen from the file. The console "
+           "is\n"
+           "this terminal (Ctrl-A x ends the machine, Ctrl-A h lists the other keys).\n"
            "  --mem SIZE             memory in MiB, or with M or G (1024)\n"
            "  --cpus N               virtual CPUs (1)\n"
            "  --publish SPEC         [ADDRESS:]HOST:GUEST[/tcp|/udp], may be repeated\n"
-           "  --disk SPEC            [file=]PATH[,size=SIZE][,format=raw|qcow2], may be repeated\n"
+           "  --disk SPEC            [file=]PATH[,size=SIZE][,format=raw|qcow2], may be repeated;\n"
+           "                         without PATH a file in the state folder\n"
            "  --cmdline-add TEXT     added to the kernel command line\n"
            "  --accel NAME[:NAME]    accelerators to try in turn: kvm, tcg (auto: kvm if it works, else tcg)\n"
            "  --arch ARCH            x86_64 or aarch64 (the host's)\n"
            "  --networking user|none (user)\n"
            "  --device SPEC          a QEMU -device, may be repeated\n"
            "  --channel NAME=PATH    a virtio port NAME in the guest, a Unix socket PATH on the host\n"
+           "  --uefi                 UEFI firmware, also for an image that boots without\n"
+           "  --fw FILE              this UEFI firmware\n"
+           "  --iso                  NAME must be an ISO\n"
+           "  --squashfs             NAME-squashfs.img is the root, although there is an initrd\n"
+           "  --usb                  the image is a USB stick, not a CD or disk\n"
+           "  --netboot WHAT         instead of NAME: boot the URL of an iPXE script, or a file by TFTP; the host is "
+           "10.0.2.2\n"
+           "  --data TEXT            user data on a CD, as metadata containers read it; --data-file FILE: from a file\n"
+           "  --state DIR            the machine's disks and user data (NAME-state)\n"
+           "  --gui                  a window for the machine's screen\n"
+           "  --wait[=up|down]       until the guest is up (or down), and exit with its verdict: 0 ok, 2 failed, 3 "
+           "none\n"
+           "  --detach               in the background; see `keelson stop` and `keelson console`\n"
+           "  --json                 with --wait: the guest's boot record on standard output, the console on stderr\n"
+           "  --boot-chart FILE      with --wait: the boot as a picture (SVG)\n"
+           "  --timeout SECONDS      end the machine then, and exit with 124\n"
            "  --no-reboot            a reboot of the guest ends the machine\n"
            "  --dry-run              print the QEMU command line and do nothing\n";
 }
@@ -135,8 +156,8 @@ static int set_disk(struct run_options *o, const char *value, struct err *e) {
                            "could not understand --disk %s: want [file=]PATH[,size=SIZE][,format=raw|qcow2]", value);
         word = comma ? comma + 1 : NULL;
     }
-    if (!d->path[0])
-        return err_set(e, -EINVAL, "could not understand --disk %s: no file is named", value);
+    if (!d->path[0] && d->size_mib == 0)
+        return err_set(e, -EINVAL, "could not understand --disk %s: neither a file nor a size is named", value);
     o->disks_len++;
     return 0;
 }
@@ -179,6 +200,7 @@ static int set_arch(struct run_options *o, const char *value, struct err *e) {
         o->arch = RUN_AARCH64;
     else
         return err_set(e, -EINVAL, "could not understand --arch %s: want x86_64 or aarch64", value);
+    o->arch_given = true;
     return 0;
 }
 
@@ -212,11 +234,77 @@ static int set_cmdline_add(struct run_options *o, const char *value, struct err 
     return 0;
 }
 
+static int set_firmware(struct run_options *o, const char *value, struct err *e) {
+    (void)e;
+    o->firmware = value;
+    return 0;
+}
+
+static int set_netboot(struct run_options *o, const char *value, struct err *e) {
+    if (strchr(value, ','))
+        return err_set(e, -EINVAL, "could not understand --netboot %s: it has a comma", value);
+    o->netboot = value;
+    return 0;
+}
+
+static int set_state(struct run_options *o, const char *value, struct err *e) {
+    (void)e;
+    o->state = value;
+    return 0;
+}
+
+static int set_data(struct run_options *o, const char *value, struct err *e) {
+    (void)e;
+    o->data = value;
+    return 0;
+}
+
+static int set_data_file(struct run_options *o, const char *value, struct err *e) {
+    (void)e;
+    o->data_file = value;
+    return 0;
+}
+
+static int set_timeout(struct run_options *o, const char *value, struct err *e) {
+    if (parse_u64(value, TIMEOUT_MAX, &o->timeout_s) < 0 || o->timeout_s == 0)
+        return err_set(e, -EINVAL, "could not understand --timeout %s: want seconds, 1 to %d", value, TIMEOUT_MAX);
+    return 0;
+}
+
+static int set_boot_chart(struct run_options *o, const char *value, struct err *e) {
+    (void)e;
+    o->boot_chart = value;
+    return 0;
+}
+
+static int set_wait(struct run_options *o, const char *value, struct err *e) {
+    o->wait = strcmp(value, "up") == 0 ? RUN_WAIT_UP : RUN_WAIT_DOWN;
+    if (o->wait == RUN_WAIT_DOWN && strcmp(value, "down") != 0)
+        return err_set(e, -EINVAL, "could not understand --wait=%s: want up or down", value);
+    return 0;
+}
+
 static int set_flag(struct run_options *o, const char *name, struct err *e) {
     if (strcmp(name, "dry-run") == 0)
         o->dry_run = true;
     else if (strcmp(name, "no-reboot") == 0)
         o->no_reboot = true;
+    else if (strcmp(name, "uefi") == 0)
+        o->uefi = true;
+    else if (strcmp(name, "iso") == 0)
+        o->iso = true;
+    else if (strcmp(name, "squashfs") == 0)
+        o->squashfs = true;
+    else if (strcmp(name, "usb") == 0)
+        o->usb = true;
+    else if (strcmp(name, "gui") == 0)
+        o->gui = true;
+    else if (strcmp(name, "wait") == 0)
+        o->wait = RUN_WAIT_UP;
+    else if (strcmp(name, "json") == 0)
+        o->json = true;
+    else if (strcmp(name, "detach") == 0)
+        o->detach = true;
     else if (strcmp(name, "help") == 0 || strcmp(name, "h") == 0)
         o->help = true;
     else if (strcmp(name, "kernel") != 0) /* LinuxKit's word for what is our default: kernel and initrd */
@@ -235,7 +323,13 @@ static const struct {
     {"channel", set_channel},
     {"device", set_device},
     {"accel", set_accel},
-
+    {"fw", set_firmware},
+    {"netboot", set_netboot},
+    {"timeout", set_timeout},
+    {"boot-chart", set_boot_chart},
+    {"state", set_state},
+    {"data", set_data},
+    {"data-file", set_data_file},
     {"arch", set_arch},
     {"networking", set_networking},
     {"cmdline-add", set_cmdline_add},
@@ -255,6 +349,8 @@ static int parse_option(struct run_options *o, int argc, char **argv, int *i, st
             return err_set(e, -EINVAL, "option --%s needs a value", name);
         return VALUE_OPTIONS[n].set(o, eq ? eq + 1 : argv[++*i], e);
     }
+    if (strcmp(name, "wait") == 0 && eq)
+        return set_wait(o, eq + 1, e);
     int r = set_flag(o, name, e);
     if (r == 0 && eq)
         return err_set(e, -EINVAL, "option --%s takes no value", name);
@@ -262,7 +358,7 @@ static int parse_option(struct run_options *o, int argc, char **argv, int *i, st
 }
 
 int run_options_parse(struct run_options *o, int argc, char **argv, struct err *e) {
-    *o = (struct run_options){.accel = "auto", .mem_mib = 1024, .cpus = 1, .network = true};
+    *o = (struct run_options){.accel = "auto", .mem_mib = 1024, .cpus = 1, .network = true, .record_fd = -1};
 #ifdef __aarch64__
     o->arch = RUN_AARCH64;
 #endif
@@ -279,8 +375,21 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
             o->name = argv[i];
         }
     }
-    if (!o->name && !o->help)
+    if (!o->name && !o->netboot && !o->help)
         return err_set(e, -EINVAL, "no NAME is given");
+    if (o->name && o->netboot)
+        return err_set(e, -EINVAL, "either %s or --netboot, not both", o->name);
+    if (o->json && o->wait == RUN_WAIT_NOT)
+        return err_set(e, -EINVAL, "--json needs --wait: it prints what the guest has said");
+    if (o->boot_chart && o->wait == RUN_WAIT_NOT)
+        return err_set(e, -EINVAL, "--boot-chart needs --wait: it draws what the guest has said");
+    if (o->detach && (o->wait != RUN_WAIT_NOT || o->timeout_s || o->gui))
+        return err_set(e, -EINVAL,
+                       "--detach goes with none of --wait, --timeout and --gui: nobody is there to wait or look");
+    if (o->data && o->data_file)
+        return err_set(e, -EINVAL, "either --data or --data-file, not both");
+    if (o->netboot && !o->network)
+        return err_set(e, -EINVAL, "--netboot needs --networking user");
     if (o->publish_len > 0 && !o->network)
         return err_set(e, -EINVAL, "--publish needs --networking user");
     return 0;

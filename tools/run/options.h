@@ -19,6 +19,9 @@
 
 enum run_arch { RUN_X86_64, RUN_AARCH64 };
 
+/* What --wait waits for: the machine's end, or that the guest says that it is up. */
+enum run_wait { RUN_WAIT_NOT, RUN_WAIT_UP, RUN_WAIT_DOWN };
+
 struct run_publish {
     char address[RUN_ADDRESS_MAX]; /* host address to listen on, "" = all */
     uint16_t host, guest;
@@ -26,9 +29,9 @@ struct run_publish {
 };
 
 struct run_disk {
-    char path[RUN_PATH_MAX];
-    char format[16];   /* "" = what the file is; qcow2 for a new one */
-    uint64_t size_mib; /* 0 = the file must exist */
+    char path[RUN_PATH_MAX]; /* "" until state_prepare(): one in the state folder */
+    char format[16];         /* "" = what the file is; qcow2 for a new one */
+    uint64_t size_mib;       /* 0 = the file must exist */
 };
 
 struct run_channel {
@@ -37,9 +40,27 @@ struct run_channel {
 };
 
 struct run_options {
-    const char *name; /* NAME of NAME-kernel, NAME-initrd.img, NAME-cmdline */
+    const char *name; /* an image, or NAME of NAME-kernel, NAME-initrd.img, NAME-cmdline */
     enum run_arch arch;
-    const char *accel; /* "auto", or accelerators to try in turn: "kvm:tcg" */
+    bool arch_given;
+    const char *firmware; /* NULL: what the image needs */
+    bool uefi;
+    bool iso;      /* it must be an ISO */
+    bool squashfs; /* NAME-squashfs.img, even if there is an initrd */
+    bool usb;      /* an ISO or a disk comes as a USB stick */
+    bool gui;
+    const char *state; /* NULL: NAME-state */
+    const char *data;  /* user data, as text or in a file; NULL: none */
+    const char *data_file;
+    const char *netboot; /* a URL of an iPXE script, or a file to serve by TFTP; NULL: not from the network */
+    enum run_wait wait;
+    const char *boot_chart;        /* where a picture of the boot goes; NULL: nowhere */
+    bool detach;                   /* QEMU runs on its own, */
+    char detach_dir[RUN_PATH_MAX]; /* with its sockets here: state_prepare() settles it */
+    bool json;                     /* what the guest has said, on standard output */
+    int record_fd;                 /* QEMU's end of the port for the guest's record; -1: there is none */
+    uint64_t timeout_s;            /* 0: none */
+    const char *accel;             /* "auto", or accelerators to try in turn: "kvm:tcg" */
     const char *cmdline_add;
     uint64_t mem_mib;
     uint64_t cpus;

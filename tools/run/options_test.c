@@ -21,8 +21,8 @@ static int parse(struct run_options *o, struct err *e, const char *const *words)
         argv[argc] = copies[argc - 1];
     }
     int r = run_options_parse(o, argc, argv, e);
-    o->name = NULL; /* these three point into `copies`, which ends here */
-    o->accel = o->cmdline_add = NULL;
+    o->name = NULL; /* these point into `copies`, which ends here */
+    o->accel = o->cmdline_add = o->netboot = o->data = o->data_file = o->state = o->firmware = NULL;
     return r;
 }
 
@@ -105,9 +105,23 @@ static void parses_disks(void **state) {
     assert_int_equal(o.disks[0].size_mib, 2048);
     assert_string_equal(o.disks[1].path, "b");
     assert_string_equal(o.disks[1].format, "");
-    const char *const bad[] = {"size=1G", "a,b", "a,size=x", "a,format=floppy", ""};
+    assert_int_equal(PARSE(&o, &e, "x", "-disk", "size=1G"), 0); /* a file in the state folder */
+    assert_string_equal(o.disks[0].path, "");
+    const char *const bad[] = {"format=raw", "a,b", "a,size=x", "a,format=floppy", ""};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_int_equal(PARSE(&o, &e, "x", "-disk", bad[i]), -EINVAL);
+}
+
+static void what_is_booted_is_said_once(void **state) {
+    (void)state;
+    assert_int_equal(PARSE(&o, &e, "--netboot", "http://10.0.2.2/boot.ipxe", "--uefi", "--timeout", "9"), 0);
+    assert_true(o.uefi);
+    assert_int_equal(o.timeout_s, 9);
+    assert_int_equal(PARSE(&o, &e, "x", "--netboot", "a.ipxe"), -EINVAL);
+    assert_int_equal(PARSE(&o, &e, "--netboot", "a,b"), -EINVAL);
+    assert_int_equal(PARSE(&o, &e, "--netboot", "a", "--networking", "none"), -EINVAL);
+    assert_int_equal(PARSE(&o, &e, "x", "--data", "a", "--data-file", "b"), -EINVAL);
+    assert_int_equal(PARSE(&o, &e, "x", "--timeout", "0"), -EINVAL);
 }
 
 static void parses_channels(void **state) {
@@ -145,6 +159,20 @@ static void bounds_repeated_options(void **state) {
     assert_int_equal(run_options_parse(&o, (int)ARRAY_SIZE(argv) - 2, argv, &e), 0);
 }
 
+static void waits_for_what_is_named(void **state) {
+    (void)state;
+    assert_int_equal(PARSE(&o, &e, "hello"), 0);
+    assert_int_equal(o.wait, RUN_WAIT_NOT);
+    assert_int_equal(PARSE(&o, &e, "--wait", "hello"), 0);
+    assert_int_equal(o.wait, RUN_WAIT_UP);
+    assert_int_equal(PARSE(&o, &e, "--wait=down", "--json", "hello"), 0);
+    assert_int_equal(o.wait, RUN_WAIT_DOWN);
+    assert_true(o.json);
+    assert_int_equal(PARSE(&o, &e, "--wait=sideways", "hello"), -EINVAL);
+    assert_string_equal(e.msg, "could not understand --wait=sideways: want up or down");
+    assert_int_equal(PARSE(&o, &e, "--json", "hello"), -EINVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_linuxkits_defaults),
@@ -154,9 +182,11 @@ int main(void) {
         cmocka_unit_test(parses_published_ports),
         cmocka_unit_test(refuses_bad_ports_and_says_which),
         cmocka_unit_test(parses_disks),
+        cmocka_unit_test(what_is_booted_is_said_once),
         cmocka_unit_test(parses_channels),
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(bounds_repeated_options),
+        cmocka_unit_test(waits_for_what_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

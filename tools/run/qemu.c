@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bootrecord.h"
+
 /* Adds formatted words; errors stick in *r so that the story below reads without an if per line. */
 PRINTF_LIKE(3, 4) static void add(struct qemu_command *q, int *r, const char *fmt, ...) {
     if (*r < 0)
@@ -54,18 +56,59 @@ static void add_machine(struct qemu_command *q, int *r, const struct run_options
     add(q, r, "%llu", (unsigned long long)o->mem_mib);
 }
 
+/* detached.h says what is in the folder. */
+static int add_detached_console(struct qemu_command *q, int *r, const struct run_options *o) {
+    AUTO_FREE char *dir = comma_quoted(o->detach_dir);
+
+    if (!dir)
+        return -ENOMEM;
+    add(q, r, "-daemonize");
+    add(q, r, "-pidfile");
+    add(q, r, "%s/pid", o->detach_dir);
+    add(q, r, "-chardev");
+    add(q, r, "socket,id=console,path=%s/console.sock,server=on,wait=off,logfile=%s/console.log", dir, dir);
+    add(q, r, "-serial");
+    add(q, r, "chardev:console");
+    add(q, r, "-qmp");
+    add(q, r, "unix:%s/qmp.sock,server=on,wait=off", dir);
+    return 0;
+}
+
 /* Console and QEMU's monitor share the terminal: Ctrl-A c switches, Ctrl-A x ends. Ctrl-C goes to the guest. */
-static void add_console(struct qemu_command *q, int *r) {
+static int add_console(struct qemu_command *q, int *r, const struct run_options *o) {
     add(q, r, "-nodefaults");
     add(q, r, "-no-user-config");
     add(q, r, "-display");
-    add(q, r, "none");
+    add(q, r, o->gui ? "gtk" : "none");
+    if (o->gui) {
+        add(q, r, "-vga");
+        add(q, r, o->arch == RUN_X86_64 ? "std" : "virtio");
+    }
+    if (o->detach)
+        return add_detached_console(q, r, o);
     add(q, r, "-chardev");
     add(q, r, "stdio,id=console,mux=on,signal=off");
     add(q, r, "-serial");
     add(q, r, "chardev:console");
     add(q, r, "-mon");
     add(q, r, "chardev=console,mode=readline");
+    return 0;
+}
+
+static bool is_efi_file(const char *netboot) {
+    size_t len = strlen(netboot);
+
+    return !strstr(netboot, "://") && len > 4 && !strcmp(netboot + len - 4, ".efi");
+}
+
+/* A URL is handed to the ROM, which is iPXE; a file is served by QEMU's own TFTP. */
+static int add_netboot(struct buf *net, const char *netboot) {
+    const char *slash = strrchr(netboot, '/');
+
+    if (strstr(netboot, "://"))
+        return buf_printf(net, ",bootfile=%s", netboot);
+    return buf_printf(net, ",tftp=%.*s,bootfile=%s", slash ? (int)(slash - netboot) : 1, slash ? netboot : ".",
+                      slash ? slash + 1 : netboot);
 }
 
 static int add_network(struct qemu_command *q, int *r, const struct run_options *o) {
@@ -81,10 +124,14 @@ static int add_network(struct qemu_command *q, int *r, const struct run_options 
                        v6 ? "]" : "", p->host, p->guest) < 0)
             return -ENOMEM;
     }
+    if (o->netboot && add_netboot(&net, o->netboot) < 0)
+        return -ENOMEM;
     add(q, r, "-netdev");
     add(q, r, "%s", net.data);
     add(q, r, "-device");
-    add(q, r, "virtio-net-pci,netdev=net0,romfile="); /* no network boot, so no ROM to wait for */
+    /* Without network boot there is no ROM to wait for; an EFI program by TFTP is what UEFI does itself. */
+    bool rom = o->netboot && !(o->uefi && is_efi_file(o->netboot));
+    add(q, r, "virtio-net-pci,netdev=net0%s%s", rom ? "" : ",romfile=", o->netboot ? ",bootindex=0" : "");
     return 0;
 }
 
@@ -102,9 +149,23 @@ static int add_disks(struct qemu_command *q, int *r, const struct run_options *o
 }
 
 static int add_channels(struct qemu_command *q, int *r, const struct run_options *o) {
-    if (o->channels_len > 0) {
+    bool has_record = o->record_fd >= 0 || o->detach;
+    AUTO_FREE char *dir = comma_quoted(o->detach_dir);
+
+    if (!dir)
+        return -ENOMEM;
+    if (o->channels_len > 0 || has_record) {
         add(q, r, "-device");
         add(q, r, "virtio-serial-pci");
+    }
+    if (has_record) {
+        add(q, r, "-chardev");
+        if (o->detach)
+            add(q, r, "file,id=record,path=%s/record.json", dir);
+        else
+            add(q, r, "socket,id=record,fd=%d", o->record_fd);
+        add(q, r, "-device");
+        add(q, r, "virtserialport,chardev=record,name=" BOOTRECORD_PORT);
     }
     for (size_t i = 0; i < o->channels_len; i++) {
         AUTO_FREE char *path = comma_quoted(o->channels[i].path);
@@ -118,20 +179,114 @@ static int add_channels(struct qemu_command *q, int *r, const struct run_options
     return 0;
 }
 
-static int add_words(struct qemu_command *q, const struct run_options *o, const char *accel, const char *cmdline) {
+static int add_firmware(struct qemu_command *q, int *r, const struct run_boot *b) {
+    AUTO_FREE char *code = comma_quoted(b->firmware);
+    AUTO_FREE char *variables = comma_quoted(b->variables);
+
+    if (!code || !variables)
+        return -ENOMEM;
+    if (!b->efi)
+        return 0;
+    add(q, r, "-drive");
+    add(q, r, "if=pflash,unit=0,format=raw,readonly=on,file=%s", code);
+    if (*variables) { /* what the guest sets is forgotten: no file of this machine's is needed */
+        add(q, r, "-drive");
+        add(q, r, "if=pflash,unit=1,format=raw,snapshot=on,file=%s", variables);
+    }
+    return 0;
+}
+
+/* The appliance runs from memory: a disk image is never written to. */
+static int add_medium(struct qemu_command *q, int *r, const struct run_options *o, const struct run_boot *b) {
+    AUTO_FREE char *path = comma_quoted(b->path);
+    bool cd = b->is.kind == BOOTABLE_ISO && !o->usb;
+
+    if (!path)
+        return -ENOMEM;
+    if (o->usb || (cd && o->arch == RUN_AARCH64)) {
+        add(q, r, "-device");
+        add(q, r, o->usb ? "qemu-xhci" : "virtio-scsi-pci");
+    }
+    add(q, r, "-drive");
+    add(q, r, "if=none,id=boot,format=%s,%s,file=%s", *b->format ? b->format : "raw",
+        cd ? "media=cdrom,readonly=on" : "snapshot=on", path);
+    add(q, r, "-device");
+    add(q, r, "%s,drive=boot,bootindex=0",
+        o->usb                   ? "usb-storage"
+        : !cd                    ? "virtio-blk-pci"
+        : o->arch == RUN_AARCH64 ? "scsi-cd"
+                                 : "ide-cd");
+    return 0;
+}
+
+/* As a SCSI CD: Debian's kernel for virtual machines has no driver for the one that the firmware knows. */
+static int add_data(struct qemu_command *q, int *r, const struct run_boot *b) {
+    AUTO_FREE char *path = comma_quoted(b->data_iso);
+
+    if (!path)
+        return -ENOMEM;
+    if (!*path)
+        return 0;
+    add(q, r, "-device");
+    add(q, r, "virtio-scsi-pci,id=scsi-data");
+    add(q, r, "-drive");
+    add(q, r, "if=none,id=data,format=raw,media=cdrom,readonly=on,file=%s", path);
+    add(q, r, "-device");
+    add(q, r, "scsi-cd,bus=scsi-data.0,drive=data");
+    return 0;
+}
+
+/* The first of the virtio disks. */
+static int add_root(struct qemu_command *q, int *r, const struct run_boot *b) {
+    AUTO_FREE char *path = comma_quoted(b->root);
+
+    if (!path)
+        return -ENOMEM;
+    add(q, r, "-drive");
+    add(q, r, "if=none,id=root,format=raw,readonly=on,file=%s", path);
+    add(q, r, "-device");
+    add(q, r, "virtio-blk-pci,drive=root");
+    return 0;
+}
+
+static int add_boot(struct qemu_command *q, int *r, const struct run_options *o, const struct run_boot *b,
+                    const char *cmdline) {
+    if (add_firmware(q, r, b) < 0)
+        return -ENOMEM;
+    if (o->netboot)
+        return 0;
+    if (b->is.kind != BOOTABLE_KERNEL && b->is.kind != BOOTABLE_UKI && b->is.kind != BOOTABLE_EFI)
+        return add_medium(q, r, o, b);
+    bool kernel = b->is.kind == BOOTABLE_KERNEL;
+    add(q, r, "-kernel");
+    add(q, r, "%s%s", b->path, kernel ? "-kernel" : "");
+    if (!kernel)
+        return 0;
+    if (*b->root) {
+        if (add_root(q, r, b) < 0)
+            return -ENOMEM;
+    } else {
+        add(q, r, "-initrd");
+        add(q, r, "%s-initrd.img", b->path);
+    }
+    add(q, r, "-append");
+    add(q, r, "%s%s%s%s", cmdline, *b->root ? " root=/dev/vda ro" : "", o->cmdline_add ? " " : "",
+        o->cmdline_add ? o->cmdline_add : "");
+    return 0;
+}
+
+static int add_words(struct qemu_command *q, const struct run_options *o, const struct run_boot *b, const char *accel,
+                     const char *cmdline) {
     int r = 0;
     add(q, &r, "qemu-system-%s", o->arch == RUN_X86_64 ? "x86_64" : "aarch64");
     add_machine(q, &r, o, accel);
-    add_console(q, &r);
-    add(q, &r, "-kernel");
-    add(q, &r, "%s-kernel", o->name);
-    add(q, &r, "-initrd");
-    add(q, &r, "%s-initrd.img", o->name);
-    add(q, &r, "-append");
-    add(q, &r, "%s%s%s", cmdline, o->cmdline_add ? " " : "", o->cmdline_add ? o->cmdline_add : "");
+    if (add_console(q, &r, o) < 0)
+        return -ENOMEM;
+    if (add_boot(q, &r, o, b, cmdline) < 0)
+        return -ENOMEM;
     add(q, &r, "-device");
     add(q, &r, "virtio-rng-pci");
-    if (add_network(q, &r, o) < 0 || add_disks(q, &r, o) < 0 || add_channels(q, &r, o) < 0)
+    if (add_network(q, &r, o) < 0 || add_disks(q, &r, o) < 0 || add_data(q, &r, b) < 0 || add_channels(q, &r, o) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < o->devices_len; i++) {
         add(q, &r, "-device");
@@ -142,10 +297,10 @@ static int add_words(struct qemu_command *q, const struct run_options *o, const 
     return r;
 }
 
-int qemu_command(struct qemu_command *q, const struct run_options *o, const char *accel, const char *cmdline,
-                 struct err *e) {
+int qemu_command(struct qemu_command *q, const struct run_options *o, const struct run_boot *b, const char *accel,
+                 const char *cmdline, struct err *e) {
     *q = (struct qemu_command){0};
-    int r = add_words(q, o, accel, cmdline);
+    int r = add_words(q, o, b, accel, cmdline);
     return r < 0 ? err_errno(e, r, "could not put QEMU's command line together") : 0;
 }
 

@@ -4,6 +4,7 @@
 #define TOOLS_RUN_QEMU_H
 
 #include "lib/buf.h"
+#include "tools/run/boot.h"
 #include "tools/run/options.h"
 
 /* Owns its words; NULL-terminated once qemu_command() has returned 0. At most QEMU_WORDS_MAX words. */
@@ -14,11 +15,11 @@ struct qemu_command {
 };
 
 /*
- * Writes the command for the image's files (NAME-kernel, NAME-initrd.img) and `cmdline`. Looks at no file. A disk's
+ * Writes the command that boots `b`; `cmdline` is that of kernel and initrd. Looks at no file. A disk's
  * format must be known by now. -ENOMEM, -E2BIG.
  */
-int qemu_command(struct qemu_command *q, const struct run_options *o, const char *accel, const char *cmdline,
-                 struct err *e);
+int qemu_command(struct qemu_command *q, const struct run_options *o, const struct run_boot *b, const char *accel,
+                 const char *cmdline, struct err *e);
 void qemu_command_free(struct qemu_command *q);
 #define AUTO_QEMU_COMMAND AUTO(qemu_command_free)
 

@@ -11,13 +11,16 @@
 #include "tools/run/qemu.h"
 
 static struct run_options options(void) {
-    return (struct run_options){.name = "out/hello", .arch = RUN_X86_64, .mem_mib = 256, .cpus = 2, .network = true};
+    return (struct run_options){
+        .name = "out/hello", .arch = RUN_X86_64, .mem_mib = 256, .cpus = 2, .network = true, .record_fd = -1};
 }
+
+static struct run_boot boot = {.is = {.kind = BOOTABLE_KERNEL}, .path = "out/hello"};
 
 /* The command as one line, made with `accel` and the command line "console=ttyS0". */
 static void command(const struct run_options *o, const char *accel, struct buf *line) {
     AUTO_QEMU_COMMAND struct qemu_command q = {0};
-    assert_int_equal(qemu_command(&q, o, accel, "console=ttyS0", NULL), 0);
+    assert_int_equal(qemu_command(&q, o, &boot, accel, "console=ttyS0", NULL), 0);
     assert_null(q.words[q.len]);
     assert_int_equal(qemu_command_print(&q, line), 0);
 }
@@ -52,6 +55,43 @@ static void adds_to_the_command_line_as_one_word(void **state) {
     o.cmdline_add = "x=it's quiet";
     command(&o, "tcg", &line);
     assert_non_null(strstr(line.data, " -append 'console=ttyS0 x=it'\\''s quiet' "));
+}
+
+static void a_cd_a_stick_a_disk_and_a_uki(void **state) {
+    (void)state;
+    AUTO_BUF struct buf line = BUF_INIT;
+    struct run_options o = options();
+    const struct run_boot kernel = boot;
+    boot = (struct run_boot){.is = {.kind = BOOTABLE_ISO}, .path = "a.iso"};
+    command(&o, "tcg", &line);
+    assert_non_null(strstr(line.data, "media=cdrom,readonly=on,file=a.iso -device ide-cd,drive=boot,bootindex=0"));
+    assert_null(strstr(line.data, "pflash"));
+    assert_null(strstr(line.data, "-kernel"));
+    buf_reset(&line);
+    o.usb = true;
+    command(&o, "tcg", &line);
+    assert_non_null(strstr(line.data, "-device qemu-xhci "));
+    assert_non_null(strstr(line.data, "-device usb-storage,drive=boot,bootindex=0"));
+    buf_reset(&line);
+    o.usb = false;
+    boot = (struct run_boot){.is = {.kind = BOOTABLE_QCOW2},
+                             .format = "qcow2",
+                             .path = "a.qcow2",
+                             .efi = true,
+                             .firmware = "CODE",
+                             .variables = "VARS"};
+    command(&o, "tcg", &line);
+    assert_non_null(strstr(line.data, "if=pflash,unit=0,format=raw,readonly=on,file=CODE"));
+    assert_non_null(strstr(line.data, "if=pflash,unit=1,format=raw,snapshot=on,file=VARS"));
+    assert_non_null(strstr(line.data, "format=qcow2,snapshot=on,file=a.qcow2 -device virtio-blk-pci,drive=boot"));
+    buf_reset(&line);
+    boot.is.kind = BOOTABLE_UKI;
+    memcpy(boot.data_iso, "data.iso", sizeof("data.iso"));
+    command(&o, "tcg", &line);
+    assert_non_null(strstr(line.data, "-kernel a.qcow2 "));
+    assert_null(strstr(line.data, "-initrd"));
+    assert_non_null(strstr(line.data, "media=cdrom,readonly=on,file=data.iso -device scsi-cd,"));
+    boot = kernel;
 }
 
 static void forwards_ports(void **state) {
@@ -102,11 +142,22 @@ static void has_room_for_the_most_options(void **state) {
     command(&o, "tcg", &line);
 }
 
+static void the_guest_has_a_port_for_its_record(void **state) {
+    struct run_options o = options();
+    AUTO_BUF struct buf line = BUF_INIT;
+    (void)state;
+    o.record_fd = 7;
+    command(&o, "tcg", &line);
+    assert_non_null(strstr(line.data, "-device virtio-serial-pci -chardev socket,id=record,fd=7 -device "
+                                      "virtserialport,chardev=record,name=org.keelson.record"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_the_three_files_and_the_machine), cmocka_unit_test(uses_the_hosts_cpu_with_kvm_only),
         cmocka_unit_test(adds_to_the_command_line_as_one_word),  cmocka_unit_test(forwards_ports),
-        cmocka_unit_test(doubles_commas_in_file_names),          cmocka_unit_test(has_room_for_the_most_options),
+        cmocka_unit_test(a_cd_a_stick_a_disk_and_a_uki),         cmocka_unit_test(doubles_commas_in_file_names),
+        cmocka_unit_test(has_room_for_the_most_options),         cmocka_unit_test(the_guest_has_a_port_for_its_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,39 +2,29 @@
 /*
  * `keelson run`: options, files, accelerator, QEMU, wait.
  *
- * Signals: SIGTERM, SIGHUP and SIGINT are passed on to QEMU as SIGTERM; SIGCHLD is waited for. The terminal belongs to
- * QEMU, which puts it into raw mode; we put it back in case QEMU could not. Descriptors: 0, 1 and 2 only.
+ * The terminal belongs to QEMU, which puts it into raw mode; we put it back in case QEMU could not. Signals and
+ * descriptors are those of watch.h.
  */
 #include "tools/run/run.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <termios.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
-#include "lib/spawn.h"
 #include "tools/run/accel.h"
+#include "tools/run/boot.h"
+#include "tools/run/detached.h"
 #include "tools/run/disk.h"
 #include "tools/run/options.h"
 #include "tools/run/qemu.h"
+#include "tools/run/state.h"
+#include "tools/run/watch.h"
 
 #define CMDLINE_FILE_MAX 65536
-#define RUN_MISUSE 100
-
-/* Says which file is missing before QEMU says it less clearly. */
-static int check_readable(const char *name, const char *suffix, struct err *e) {
-    AUTO_BUF struct buf path = BUF_INIT;
-    if (buf_printf(&path, "%s%s", name, suffix) < 0)
-        return err_errno(e, -ENOMEM, "could not open %s%s", name, suffix);
-    if (access(path.data, R_OK) < 0)
-        return err_errno(e, -errno, "could not open %s", path.data);
-    return 0;
-}
 
 /* The text of NAME-cmdline on one line. */
 static int read_cmdline(const char *name, struct buf *out, struct err *e) {
@@ -52,62 +42,17 @@ static int read_cmdline(const char *name, struct buf *out, struct err *e) {
     return 0;
 }
 
-/* The blocked signals that wait_qemu() takes one by one. */
-static void block_signals(sigset_t *set) {
-    (void)sigemptyset(set);
-    (void)sigaddset(set, SIGCHLD);
-    (void)sigaddset(set, SIGTERM);
-    (void)sigaddset(set, SIGHUP);
-    (void)sigaddset(set, SIGINT);
-    (void)sigprocmask(SIG_BLOCK, set, NULL);
-}
+/* The guest's port, and what QEMU inherits of it; closed if QEMU does not run. */
+static int open_guest_port(struct run_options *o, int *guest_fd, int *inherited_fd, struct err *e) {
+    int ends[2];
 
-/* Returns the exit status of this program. */
-static int wait_qemu(pid_t pid, const sigset_t *set) {
-    int told = 0;
-    for (;;) {
-        int status;
-        pid_t got = waitpid(pid, &status, WNOHANG);
-        if (got < 0) {
-            log_error("could not wait for QEMU: %s", strerror(errno));
-            return 1;
-        }
-        if (got == pid && told)
-            return 128 + told;
-        if (got == pid && status == 0)
-            return 0;
-        if (got == pid) {
-            char reason[64];
-            log_error("QEMU %s", exit_reason(status, reason, sizeof(reason)));
-            return 1;
-        }
-        int sig = sigwaitinfo(set, NULL);
-        if (sig > 0 && sig != SIGCHLD) {
-            told = sig;
-            (void)kill(pid, SIGTERM);
-        }
-    }
-}
-
-static int run_qemu(const struct qemu_command *q) {
-    struct termios saved;
-    bool terminal = tcgetattr(STDIN_FILENO, &saved) == 0;
-    sigset_t set;
-    block_signals(&set);
-    struct spawn s = SPAWN_INIT;
-    s.argv = (const char *const *)q->words;
-    s.stdin_fd = STDIN_FILENO;
-    s.die_with_us = true;
-    struct err e = {0};
-    pid_t pid;
-    int status = 1;
-    if (spawn(&s, &pid, NULL, &e) < 0)
-        log_error("%s%s", e.msg, e.code == -ENOENT ? " (Debian package qemu-system-x86 or qemu-system-arm)" : "");
-    else
-        status = wait_qemu(pid, &set);
-    if (terminal)
-        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
-    return status;
+    if (o->wait == RUN_WAIT_NOT || o->dry_run)
+        return 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_errno(e, -errno, "could not make a port for the guest");
+    *guest_fd = ends[0];
+    *inherited_fd = o->record_fd = ends[1];
+    return 0;
 }
 
 static int print_command(const struct qemu_command *q, struct err *e) {
@@ -121,16 +66,20 @@ static int print_command(const struct qemu_command *q, struct err *e) {
 static int prepare(struct run_options *o, struct qemu_command *q, struct err *e) {
     AUTO_BUF struct buf cmdline = BUF_INIT;
     const char *accel = NULL;
-    int r = check_readable(o->name, "-kernel", e);
-    if (r == 0)
-        r = check_readable(o->name, "-initrd.img", e);
-    if (r == 0)
+    static struct run_boot boot; /* static for its size, as the options are */
+    int r = boot_find(o, &boot, e);
+    bool kernel = boot.is.kind == BOOTABLE_KERNEL;
+    if (r == 0 && kernel)
         r = read_cmdline(o->name, &cmdline, e);
+    if (r == 0 && !o->dry_run)
+        r = boot_check(o, &boot, e);
+    if (r == 0)
+        r = state_prepare(o, boot.data_iso, e);
     for (size_t i = 0; r == 0 && i < o->disks_len; i++)
         r = disk_prepare(&o->disks[i], o->dry_run, e);
     if (r == 0)
-        r = accel_pick(o, &accel, e);
-    return r == 0 ? qemu_command(q, o, accel, cmdline.data, e) : r;
+        r = accel_pick(o, kernel, &accel, e);
+    return r == 0 ? qemu_command(q, o, &boot, accel, cmdline.data, e) : r;
 }
 
 int run_main(int argc, char **argv) {
@@ -144,9 +93,15 @@ int run_main(int argc, char **argv) {
     if (o.help)
         return write_full(STDOUT_FILENO, run_usage(), strlen(run_usage())) < 0 ? 1 : 0;
     AUTO_QEMU_COMMAND struct qemu_command q = {0};
-    int r = prepare(&o, &q, &e);
+    AUTO_CLOSE int guest_fd = -1;
+    AUTO_CLOSE int inherited_fd = -1;
+    int r = open_guest_port(&o, &guest_fd, &inherited_fd, &e);
+    if (r == 0)
+        r = prepare(&o, &q, &e);
+    if (r == 0 && !o.dry_run && o.detach)
+        return detached_start(&q, &o);
     if (r == 0 && !o.dry_run)
-        return run_qemu(&q);
+        return watch_run(&q, &o, guest_fd, steal_fd(&inherited_fd));
     if (r == 0)
         r = print_command(&q, &e);
     if (r < 0)

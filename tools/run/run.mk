@@ -4,3 +4,4 @@ $(eval $(call unit_test,run_options_test,tools/run/options_test.c tools/run/opti
 $(eval $(call unit_test,run_qemu_test,tools/run/qemu_test.c tools/run/qemu.c))
 $(eval $(call unit_test,run_accel_test,tools/run/accel_test.c tools/run/accel.c))
 $(eval $(call unit_test,run_disk_test,tools/run/disk_test.c tools/run/disk.c))
+$(eval $(call unit_test,run_verdict_test,tools/run/verdict_test.c tools/run/verdict.c,jansson))

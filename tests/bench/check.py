@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Never slower by accident: the counted boot of two one-shots and three services beside tests/bench/expected.json.
+
+Counted time repeats exactly with the same QEMU, kernel, containerd and runc; expected.json says which. With others only
+the processor time of our own programs is compared, and more loosely. What any change of a byte moves in Go's scheduler is
+evened out over some seeds. --update writes what is measured now; that belongs into the commit that changes it.
+"""
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean
+
+import boot
+import machine
+
+EXPECTED = Path(__file__).resolve().parent / "expected.json"
+SEEDS = (1, 2, 3)
+OTHERS_TOLERANCE = 0.25
+UP, OURS = "ms from /init to the third service", "ms of processor time of our programs"
+# Most of a boot is not ours. The mean of three boots still moves by 1 %, our share by 0.3 %.
+TOLERANCE = {UP: 0.05, OURS: 0.03}
+
+
+def measure():
+    """{"versions": {name: version}, UP: ..., OURS: ...}"""
+    with tempfile.TemporaryDirectory() as folder:
+        image = machine.build(Path(folder), "check", machine.appliance(3))
+        boots = [machine.boot(image, traced=True, seed=seed) for seed in SEEDS]
+    qemu = subprocess.run([machine.QEMU, "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()[0]
+    return {"versions": {"qemu": qemu, **boots[0].versions}, UP: round(mean(b.up for b in boots), 3),
+            OURS: round(mean(boot.worked(b)[next(iter(boot.WORKERS))] for b in boots), 3)}
+
+
+def compare(expected, found):
+    """Returns (remarks, True if nothing is slower than it may be)."""
+    others = [f"{name} is {found['versions'].get(name)}, not {version}" for name, version in expected["versions"].items()
+              if found["versions"].get(name) != version]
+    remarks = [f"the figures are for other versions: {'; '.join(others)}. Please take new ones: make bench-check UPDATE=1"
+               ] if others else []
+    compared = {OURS: OTHERS_TOLERANCE} if others else TOLERANCE
+    good = True
+    for name, tolerance in compared.items():
+        ratio = found[name] / expected[name]
+        remarks.append(f"{found[name]:.1f} {name}, {ratio:.3f} of the expected {expected[name]:.1f}")
+        good = good and ratio <= 1 + tolerance
+        if ratio > 1 + tolerance:
+            remarks.append(f"that is more than {1 + tolerance:.2f}: find out why, or take new figures")
+        elif ratio < 1 - tolerance:
+            remarks.append("that is so much better that new figures should be taken")
+    return remarks, good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--update", action="store_true", help="write what is measured to expected.json")
+    found = measure()
+    if parser.parse_args().update:
+        EXPECTED.write_text(json.dumps(found, indent=1) + "\n")
+    remarks, good = compare(json.loads(EXPECTED.read_text()), found)
+    print("\n".join(f"bench-check: {remark}" for remark in remarks))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Appliances booted in counted time: QEMU advances the guest's clock with the instructions that it executes (-icount),
+so that times are work, not luck, and repeat. The guest itself sends its timeline and its processes' memory, and powers off.
+"""
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from table import REPO
+
+KEELSON = REPO / "build/bin/keelson"
+FLOOR = REPO / "build/bench/floor"
+QEMU = "qemu-system-x86_64"
+QEMU_SECONDS = 600
+# shift=0: an instruction is a nanosecond. Without KASLR, with a fixed RTC and a seed for the guest's random numbers a run
+# repeats exactly; and as the port's kicks are answered at once (ioeventfd=off), not when a busy host lets QEMU's other thread
+# come to it. Another seed, or any other byte in the image, moves what Go's scheduler does: by 2 % of the boot.
+COUNTED = ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-smp", "1"]
+# What the scheduler did, kept by the kernel from its start on: it costs the guest 2 % and is for runs of their own.
+TRACED = "trace_event=sched:sched_switch trace_buf_size=16M trace_clock=mono"
+
+REPORT = r"""#!/usr/lib/bench/busybox sh
+# Runs as the last step of init.d: all services have started. What it does itself comes after what is measured.
+b=/usr/lib/bench/busybox
+tracing=/sys/kernel/tracing
+port=
+for p in /sys/class/virtio-ports/*; do
+    [ "$($b cat $p/name)" = keelson.bench ] && port=/dev/${p##*/}
+done
+exec 3>$port
+if $b grep -q trace_event= /proc/cmdline; then
+    $b mount -t tracefs tracefs $tracing
+    echo 0 >$tracing/tracing_on
+    $b sed -n 's/.* \([0-9.]*\): sched_switch: prev_comm=\(.*\) prev_pid=.*/\1 \2/p' $tracing/trace >&3
+    echo >&3
+fi
+{
+    printf '{"timeline":'; $b cat /run/keelson/boot.json
+    printf ',"memory":{'
+    comma=
+    for p in /proc/[0-9]*; do
+        pss=$($b awk '$1=="Pss:"{print $2}' $p/smaps_rollup 2>/dev/null)
+        [ -n "$pss" ] || continue
+        printf '%s"%s %s":%s' "$comma" "$($b cat $p/comm)" ${p##*/} $pss
+        comma=,
+    done
+    printf '},"versions":{"kernel":"%s","containerd":"%s","runtime":"%s"}}\n' "$($b uname -v)" \
+        "$(/usr/bin/containerd --version)" "$(/usr/bin/runc --version | $b head -n 1)"
+} >&3
+/sbin/poweroff
+"""
+
+
+def report_files(floor):
+    """The YAML's lines that put the report into an image, with `floor` its PID 1 too."""
+    lines = ["files:", "  - path: etc/init.d/099-report", '    mode: "0755"', "    contents: |"]
+    lines += ["      " + line for line in REPORT.splitlines()]
+    programs = [Path("/bin/busybox"), *([FLOOR] if floor else [])]
+    lines += [f"  - {{path: usr/lib/bench/{p.name}, source: {p}, mode: '0755'}}" for p in programs]
+    return "\n".join(lines) + "\n"
+
+
+def appliance(services, runtime="runc", seccomp="default"):
+    """2 one-shots, and as many services, with the log daemon."""
+    lines = ["kernel:", "  image: keelson/kernel:latest", '  cmdline: "console=ttyS0 quiet"', "init:"]
+    lines += [f"  - keelson/{name}:latest" for name in ("init", runtime, "containerd", "memlogd")]
+    lines.append("onboot:")
+    for name in ("first", "second"):
+        lines += [f"  - name: {name}", "    image: keelson/busybox:latest", '    command: ["true"]', f"    seccomp: {seccomp}"]
+    lines.append("services:")
+    for n in range(services):
+        lines += [f"  - name: service{n}", "    image: keelson/busybox:latest", '    command: ["sleep", "1000000"]',
+                  f"    seccomp: {seccomp}"]
+    return "\n".join(lines) + "\n"
+
+
+def build(folder, name, yaml, floor=False):
+    """Builds the YAML with the report in it, and what boot(floor=True) needs; returns the path that the image's files begin with."""
+    sources = [folder / f"{name}.yml", folder / "report.yml"]
+    sources[0].write_text(yaml)
+    sources[1].write_text(report_files(floor))
+    subprocess.run([KEELSON, "build", "--no-sbom", "--dir", folder, "--name", name, *sources], check=True, timeout=300)
+    return folder / name
+
+
+@dataclass
+class Boot:
+    """What a boot came to. Times are in ns of virtual time."""
+    stages: dict  # (parent, stage) -> {"start_ns", "end_ns", "ok", "detail"}
+    memory: dict  # "program pid" -> KiB of PSS
+    switches: list  # (time in s, the program that ran until then), if it was traced
+    versions: dict  # of "kernel", "containerd", "runtime"
+    console: str
+
+    @property
+    def begin(self):
+        """When the kernel handed over to /init."""
+        return self.stages["", "init"]["start_ns"]
+
+    @property
+    def services(self):
+        """The stages in which the services started, those that failed too."""
+        return [s for (parent, name), s in self.stages.items() if parent == "020-containerd" and name.startswith("services/")]
+
+    @property
+    def up(self):
+        """When the last service ran, since the hand-over, in ms; ends the program if one did not."""
+        failed = [s for s in self.services if not s["ok"]]
+        if failed or not self.services:
+            sys.exit(f"bench: these services did not start: {failed or 'there are none'}; the console:\n{self.console}")
+        return (max(s["end_ns"] for s in self.services) - self.begin) / 1e6
+
+    def milliseconds(self, parent, stage):
+        found = self.stages[parent, stage]
+        return (found["end_ns"] - found["start_ns"]) / 1e6
+
+
+def run(name, cmdline, memory=1024, seed=1, options=()):
+    """Boots the image until the machine powers off; returns what it wrote to its port, and its console."""
+    out = name.with_suffix(".report")
+    out.unlink(missing_ok=True)
+    command = [QEMU, "-machine", "q35", "-m", str(memory), *COUNTED, "-seed", str(seed), "-nodefaults", "-display", "none",
+               "-no-reboot", "-kernel", f"{name}-kernel", "-initrd", f"{name}-initrd.img", "-append", f"nokaslr {cmdline}",
+               "-serial", "stdio", "-device", "virtio-serial-pci,ioeventfd=off", "-chardev", f"file,id=bench,path={out}",
+               "-device", "virtserialport,chardev=bench,name=keelson.bench", *options]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=QEMU_SECONDS, check=True)
+    return out.read_text() if out.exists() else "", done.stdout.decode("utf-8", "replace")
+
+
+def boot(name, memory=1024, traced=False, seed=1, options=(), floor=False):
+    """Boots an image that has the report in it; with `floor` by the floor's PID 1."""
+    cmdline = " ".join([Path(f"{name}-cmdline").read_text().strip(), *([TRACED] if traced else []),
+                        *(["rdinit=/usr/lib/bench/floor"] if floor else [])])
+    text, console = run(name, cmdline, memory, seed, options)
+    trace, _, found = text.rpartition("\n\n")
+    try:
+        found = json.loads(found)
+    except ValueError:
+        sys.exit(f"bench: the guest of {name} reported nothing; its console:\n{console}")
+    switches = [(float(time), program) for time, _, program in (line.partition(" ") for line in trace.splitlines())]
+    return Boot({(s["parent"], s["stage"]): s for s in found["timeline"]["stages"]}, found["memory"], switches,
+                found["versions"], console)

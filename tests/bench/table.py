@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One table for every part of `make bench`: each figure with its floor, its peers, the ratios and its goal.
+
+A part is a program tests/bench/NAME.py (`make bench-NAME`) that ends with `report("NAME", rows)`. The figures go to
+the terminal and, under the part's name, into build/bench.json.
+"""
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent.parent
+RESULTS = Path(os.environ.get("KEELSON_BENCH_JSON", REPO / "build/bench.json"))
+
+
+@dataclass
+class Row:
+    """A figure. Less is better unless `more` is set; `goal` has the same unit, or is a ratio to the floor with goal_ratio."""
+    name: str
+    unit: str
+    ours: float
+    floor: float | None = None
+    peers: dict = field(default_factory=dict)
+    goal: float | None = None
+    goal_ratio: float | None = None
+    more: bool = False
+    note: str = ""
+
+    def verdict(self):
+        """"", "reached" or "missed"."""
+        limit = self.goal if self.goal is not None else None
+        if limit is None and self.goal_ratio is not None and self.floor:
+            limit = self.goal_ratio * self.floor
+        if limit is None:
+            return ""
+        return "reached" if (self.ours >= limit if self.more else self.ours <= limit) else "missed"
+
+
+def _number(value):
+    if isinstance(value, int) or value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 10 else f"{value:.1f}"
+
+
+def _compared(row, other):
+    """Another one's figure, with ours as a ratio to it."""
+    return f"{_number(other)} ({row.ours / other:.2f}x)" if other else _number(other)
+
+
+def print_table(part, rows):
+    """Prints the rows, columns as wide as they need to be."""
+    head = ["figure", "unit", "keelson", "floor (ours/floor)", "peers (ours/peer)", "goal"]
+    lines = [head]
+    for row in rows:
+        peers = ", ".join(f"{name} {_compared(row, value)}" for name, value in row.peers.items())
+        goal = f"{_number(row.goal)} " if row.goal is not None else f"{row.goal_ratio}x " if row.goal_ratio else ""
+        lines.append([row.name, row.unit, _number(row.ours), "" if row.floor is None else _compared(row, row.floor), peers,
+                      goal + row.verdict()])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    print(f"\nbench: {part}")
+    for line in lines:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    for row in rows:
+        if row.note:
+            print(f"  {row.name}: {row.note}")
+
+
+def report(part, rows):
+    """Prints the part's table and puts it into build/bench.json beside those of the other parts."""
+    print_table(part, rows)
+    RESULTS.parent.mkdir(exist_ok=True)
+    try:
+        known = json.loads(RESULTS.read_text())
+    except (OSError, ValueError):
+        known = {}
+    known[part] = [dict(asdict(row), verdict=row.verdict()) for row in rows]
+    aside = RESULTS.with_suffix(".new")
+    aside.write_text(json.dumps(known, indent=1) + "\n")
+    aside.replace(RESULTS)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Appliances built from images made by hand, and what is in them."""
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+
+from images import INDEX, LAYER, MANIFEST, Layout, tar_of
+
+STATEMENT = "application/vnd.in-toto+json"
+SPDX = "https://spdx.dev/Document"
+
+
+class Images(Layout):
+    """A cache of images t/NAME, which YAML files name so."""
+
+    def name(self, desc, tag):
+        """An older holder of the name loses it."""
+        self.entries = [e for e in self.entries if e["annotations"]["org.opencontainers.image.ref.name"] != tag]
+        return super().name(desc, tag)
+
+    def image(self, name, *layers, config=None, arch="amd64", statements=(), ready=None):
+        """Layers: {path: bytes}, a tar, or ready=[descriptors]. statements: SPDX documents attested of the image."""
+        blobs = list(ready or [])
+        diffs = []
+        for layer in layers:
+            data = tar_of(layer) if isinstance(layer, dict) else layer
+            diffs.append("sha256:" + hashlib.sha256(data).hexdigest())
+            blobs.append(self.blob(gzip.compress(data, 1, mtime=0), LAYER + "+gzip"))
+        doc = self.document({"architecture": arch, "os": "linux", "config": config or {"Cmd": ["/bin/sh"]},
+                             "rootfs": {"type": "layers", "diff_ids": diffs}})
+        manifest = self.document({"schemaVersion": 2, "mediaType": MANIFEST, "config": doc, "layers": blobs})
+        entries = [{**manifest, "platform": {"os": "linux", "architecture": arch}}]
+        if statements:
+            entries.append(self._attest(manifest["digest"], statements))
+        index = self.document({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+        self.name(index, f"docker.io/t/{name}:latest")
+        return blobs
+
+    def _attest(self, digest, statements):
+        layers = []
+        for predicate in statements:
+            blob = self.blob(json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "predicateType": SPDX,
+                                         "subject": [], "predicate": predicate}).encode(), STATEMENT)
+            layers.append({**blob, "annotations": {"in-toto.io/predicate-type": SPDX}})
+        config = self.document({"architecture": "unknown", "os": "unknown", "config": {},
+                                "rootfs": {"type": "layers", "diff_ids": []}})
+        manifest = self.document({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers})
+        return {**manifest, "platform": {"os": "unknown", "architecture": "unknown"},
+                "annotations": {"vnd.docker.reference.digest": digest,
+                                "vnd.docker.reference.type": "attestation-manifest"}}
+
+
+class Built:
+    """A tar that was built: its bytes, its entries (the last of a name), its files."""
+
+    def __init__(self, path):
+        self.data = path.read_bytes()
+        self.tar = tarfile.open(fileobj=io.BytesIO(self.data))
+        self.entries = {m.name: m for m in self.tar}
+
+    def read(self, name):
+        return self.tar.extractfile(self.entries[name]).read()
+
+    def json(self, name):
+        return json.loads(self.read(name))
+
+
+def build(keelson, yaml, *options, sbom=False, name="t"):
+    """The appliance of this YAML as a tar."""
+    (keelson.home / f"{name}.yml").write_text(yaml)
+    keelson.run("build", "--offline", "--format", "tar", *([] if sbom else ["--no-sbom"]), *options, f"{name}.yml")
+    return Built(keelson.home / f"{name}.tar")
+
+
+def refused(keelson, yaml, *options):
+    """The one message that a YAML is refused with; nothing is written."""
+    (keelson.home / "bad.yml").write_text(yaml)
+    message = keelson.fails("build", "--offline", "--no-sbom", "--format", "tar", *options, "bad.yml")
+    assert not (keelson.home / "bad.tar").exists()
+    return message
+
+
+def tar_with(entries):
+    """A tar of (TarInfo or {attribute: value}, bytes or None)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for info, data in entries:
+            if isinstance(info, dict):
+                made = tarfile.TarInfo()
+                for key, value in info.items():
+                    setattr(made, key, value)
+                info = made
+            if data is not None:
+                info.size = len(data)
+            tar.addfile(info, io.BytesIO(data) if data is not None else None)
+    return out.getvalue()

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`keelson build` as a command: options, templates, and the same bytes whoever builds, when and where."""
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from builds import Images, build, refused, tar_with
+from conftest import COMMAND, DEADLINE_SECONDS
+
+YAML = """kernel: {image: t/kernel, cmdline: "console=ttyS0"}
+init: [t/init]
+onboot: [{name: one, image: t/init, capabilities: [CAP_NET_ADMIN]}]
+services: [{name: two, image: t/label, binds: ["/a:/b"]}]
+files:
+  - {path: etc/x, contents: "x\\u00e4\\n", mode: "0644"}
+  - {path: etc/from, source: source, mode: "0600"}
+  - {path: etc/meta.yml, metadata: yaml}
+"""
+
+
+@pytest.fixture
+def images(keelson):
+    out = Images(keelson.cache)
+    out.image("kernel", {"kernel": b"bzImage" * 1000, "kernel.tar": tar_with([({"name": "lib/modules/m.ko"}, b"m")])})
+    out.image("init", tar_with([({"name": "bin/x", "mode": 0o4755}, b"x"), ({"name": "bin/hard", "type": b"1", "linkname": "bin/x"}, None),
+                                ({"name": "lib/\u00e4\u00f6", "mode": 0o640, "mtime": 1234567890, "uid": 5}, b"umlauts"),
+                                ({"name": "dev/node", "type": b"3", "devmajor": 1, "devminor": 7}, None),
+                                ({"name": "sym", "type": b"2", "linkname": "bin/x"}, None)]))
+    out.image("label", {"bin/y": b"y"}, config={"Labels": {"org.mobyproject.config": '{"readonly": true}'}})
+    (keelson.home / "source").write_text("source\n")
+    (keelson.home / "t.yml").write_text(YAML)
+    return out
+
+
+def test_an_unknown_format_comes_first(keelson, images):
+    (keelson.home / "wrong.yml").write_text("nonsense: 1\n")
+    message = keelson.run("build", "-f", "nonsense", "wrong.yml", check=False).stderr
+    assert '"nonsense"' in message and "unknown key" not in message
+    assert "unknown key" in keelson.fails("build", "-f", "tar", "wrong.yml")
+
+
+@pytest.mark.parametrize("words, code, says", [
+    (["--dry-run=maybe", "t.yml"], 100, "want true or false"), (["--nonsense", "t.yml"], 100, "nonsense"),
+    ([], 100, "which file"), (["--compress", "lzma", "t.yml"], 100, "lzma"), (["--size", "x", "t.yml"], 100, "--size x"),
+    (["--root", "zfs", "t.yml"], 100, "zfs"), (["--cache"], 100, "cache"),
+])
+def test_misuse(keelson, images, words, code, says):
+    done = keelson.run("build", *words, check=False)
+    assert done.returncode == code and says in done.stderr
+    assert not list(keelson.home.glob("t-*"))
+
+
+def test_all_that_is_wrong_is_told_at_once(keelson, images):
+    """Of the file as such, of fields that need the whole configuration, of sources: each with its place and its line."""
+    (keelson.home / "wrong.yml").write_text("""init: [t/init, Capital]
+volumes: [{name: fixed, readonly: true}]
+services:
+  - name: web
+    image: t/init
+    capabilties: []
+    binds: ["/a:/b", "x", "nowhere:/c", "fixed:/d"]
+    binds.add: ["y"]
+    uid: nobody
+    additionalGids: [1, nogroup]
+    oomScoreAdj: many
+  - {name: two, image: t/label, capabilities: [CAP_KILL, CAP_X], rlimits: ["x,1,2"], ambient: [no], seccomp: /none, tmpfs: [7]}
+  - name: three
+    image: t/init
+    tmpfs: ["/t", "/a:b:c"]
+    devices:
+      - {path: /dev/x, type: c}
+    mounts: [{destination: /m}]
+files:
+  - {path: a, source: /none/such}
+  - {path: b, contents: x, gid: nogroup}
+""")
+    done = keelson.run("build", "--offline", "wrong.yml", check=False)
+    told = [line.split(": ")[1].removeprefix("wrong.yml:") for line in done.stderr.splitlines() if line.startswith("keelson: ")]
+    assert done.returncode == 1 and not list(keelson.home.glob("*wrong-*"))
+    assert sorted(told, key=lambda place: [int(n) for n in place.split(":")]) == [
+        "1:16", "6:5", "7:22", "7:27", "7:41", "9:10", "10:25", "11:18", "12:58", "12:76", "12:96", "12:110", "12:125", "15:19", "17:9",
+        "18:14", "20:5", "21:5"]
+    assert '    7 |     binds: ["/a:/b", "x", ' in done.stderr
+
+
+def test_what_a_label_has_wrong_is_told_of_every_container(keelson, images):
+    for name, label in (("bad", {"binds": ["x"]}), ("worse", {"nonsense": 1})):
+        images.image(name, {"x": b""}, config={"Labels": {"org.mobyproject.config": json.dumps(label)}})
+    (keelson.home / "t.yml").write_text("services:\n- {name: a, image: t/bad}\n- {name: b, image: t/worse}\n")
+    done = keelson.run("build", "--offline", "t.yml", check=False)
+    assert done.returncode == 1
+    for says in ('t.yml:2:3: the bind "x"', "t.yml:3:3: label org.mobyproject.config of t/worse:1:2: unknown key"):
+        assert says in done.stderr
+
+
+def test_options_are_read_as_linuxkit_reads_them(keelson, images):
+    plain = keelson.run("build", "--dry-run", "t.yml").stdout
+    for words in (["-dry-run", "t.yml"], ["--dry-run=true", "t"], ["t.yml", "--dry-run"], ["--dry-run=false", "-dry-run=T", "t.yml"]):
+        assert keelson.run("build", *words).stdout == plain
+    assert "--sbom-current-time" in keelson.run("build", "--help").stdout
+    for words in (["-v"], ["-v", "2"], ["-v3"], ["--verbose=1"], ["--verbose", "0"], ["-q"], ["--config", "t.yml"], ["--config=t.yml", "-v", "1"]):
+        assert keelson.run(*words, "build", "--dry-run", "t.yml").stdout == plain
+    loud, quiet = (keelson.run(*words, "build", "--no-sbom", "-f", "tar", "t.yml").stderr for words in (["-v", "2"], ["-v", "0"]))
+    assert "debug" in loud and quiet == ""
+    done = keelson.run("--config", "missing", "build", "t.yml", check=False)
+    assert done.returncode == 100 and "could not read the configuration missing" in done.stderr
+    assert keelson.run("-v9", "build", "t.yml", check=False).returncode == 100
+
+
+def test_templates(keelson, images):
+    """@pkg: is the package's tag, seen from the YAML; what it resolves to is in the metadata and in the dry run."""
+    package = keelson.home / "repo/pkg/mine"
+    package.mkdir(parents=True)
+    (package / "build.yml").write_text("image: mine\norg: team\n")
+    (package / "Dockerfile").write_text("FROM scratch\n")
+    subprocess.run("git init -q && git add -A && git -c user.name=t -c user.email=t@example.org commit -qm x", shell=True,
+                   cwd=keelson.home / "repo", check=True, timeout=DEADLINE_SECONDS)
+    tag = keelson.run("pkg", "show-tag", package).stdout.strip()
+    assert tag.startswith("team/mine:")
+    (keelson.home / "repo/a.yml").write_text(
+        'init: ["@pkg:./pkg/mine"]\nservices:\n  - name: a\n    image: "@pkg:pkg/mine"\n    env: ["I=1", "@pkg:pkg/mine"]\n'
+        f'files:\n  - {{path: tag, contents: "@pkg:{package}"}}\n  - {{path: not, contents: "see @pkg:x"}}\n')
+    out = keelson.run("build", "--dry-run", "repo/a.yml").stdout
+    assert out.count(tag) == 4 and "see @pkg:x" in out and out.count("@pkg:") == 1
+    (keelson.home / "repo/b.yml").write_text('services:\n  - name: a\n    image: "@pkg:./nowhere"\n')
+    message = keelson.fails("build", "--dry-run", "repo/b.yml")
+    assert message.startswith("keelson: repo/b.yml:3:12: could not resolve @pkg:./nowhere: ")
+
+
+def test_the_tar_of_an_earlier_build(keelson, images):
+    keelson.run("build", "--offline", "-f", "tar", "-o", "old.tar", "t.yml")
+    keelson.run("build", "--offline", "-f", "tar", "-o", "new.tar", "--input-tar", "old.tar", "t.yml")
+    assert (keelson.home / "new.tar").read_bytes() == (keelson.home / "old.tar").read_bytes()
+    for words, why in (("nowhere.tar", "No such file"), ("t.yml", "no tar archive")):
+        done = keelson.run("build", "--input-tar", words, "t.yml", check=False)
+        assert done.returncode == 100 and f"--input-tar {words}: " in done.stderr and why in done.stderr
+
+
+@pytest.fixture
+def public():
+    """A folder that every user gets into, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="keelson-test-") as path:
+        os.chmod(path, 0o755)
+        yield Path(path)
+
+
+def digests(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir() if p.suffix != ".yml"}
+
+
+@pytest.mark.parametrize("formats", ["kernel+initrd", "tar"])
+def test_the_same_bytes(keelson, images, formats, public):
+    """Another day, user, umask, locale, time zone, folder, cache, and a warm cache: nothing changes."""
+    other = public / "else where"
+    shutil.copytree(keelson.cache, other / "cache")
+    os.utime(other / "cache/index.json", (0, 0))
+    shutil.copy(keelson.home / "source", other / "source")
+    os.chmod(other / "source", 0o600)
+    subprocess.run(["chmod", "-R", "a+rwX", other], check=True)
+    environments = [
+        (keelson.home, [], {}), (keelson.home, [], {}),
+        (other, ["faketime", "2031-07-01 03:04:05"], {"TZ": "Asia/Tokyo", "LC_ALL": "C", "KEELSON_CACHE": str(other / "cache")}),
+        (other, ["sh", "-c", 'umask 077; exec "$@"', "sh"], {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8", "HOME": str(other), "KEELSON_CACHE": str(other / "cache")}),
+    ]
+    if os.geteuid() == 0:
+        environments.append((other, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+                             {"HOME": str(other), "KEELSON_CACHE": str(other / "cache")}))
+    seen = []
+    for number, (cwd, before, env) in enumerate(environments):
+        out = cwd / f"out{number}"
+        out.mkdir()
+        out.chmod(0o777)
+        (cwd / "t.yml").write_text(YAML)
+        subprocess.run([*before, COMMAND, "build", "--offline", "-f", formats, "--dir", str(out), "t.yml"], check=True,
+                       cwd=cwd, env=keelson.env | env, timeout=DEADLINE_SECONDS)
+        seen.append(digests(out))
+    assert seen[0] and all(s == seen[0] for s in seen)
+
+
+def test_a_failed_build_leaves_the_old_files(keelson, images):
+    for options, name in ((["-f", "tar"], "t.tar"), ([], "t-initrd.img")):
+        keelson.run("build", *options, "t.yml")
+        before = (keelson.home / name).read_bytes()
+        (keelson.home / "source").unlink()
+        assert "could not read source" in keelson.fails("build", *options, "t.yml")
+        assert (keelson.home / name).read_bytes() == before
+        (keelson.home / "source").write_text("source\n")
+    assert not [p for p in keelson.home.iterdir() if p.name.startswith(".t")]
+
+
+def entries_of(built):
+    return {name: (m.type, m.mode, m.uid, m.gid, m.size, m.linkname) for name, m in built.entries.items()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing(keelson, images, number):
+    """Neither half-written files nor those that they are written to, aside."""
+    images.image("init", {"bin/x": os.urandom(20_000_000)})  # xz has seconds to do with it
+    temporary = keelson.home / "tmp"
+    temporary.mkdir()
+    keelson.env["TMPDIR"] = str(temporary)
+    before = {p.name for p in keelson.home.iterdir()}
+    job = keelson.start("build", "--offline", "--compress", "xz", "-f", "tar,kernel+initrd,tar-kernel-initrd", "t.yml")
+    while job.poll() is None and len(list(keelson.home.glob(".*"))) < 4:
+        time.sleep(0.01)
+    job.send_signal(number)
+    job.communicate(timeout=DEADLINE_SECONDS)
+    assert job.returncode == -number
+    assert {p.name for p in keelson.home.iterdir()} == before and not list(temporary.iterdir())
+
+
+def test_others_read_the_tar(keelson, images, tmp_path):
+    """What Python sees in it, GNU tar and bsdtar see, too."""
+    built = build(keelson, YAML, sbom=True)
+    names = sorted(built.entries)
+    for program in ("tar", "bsdtar"):
+        done = subprocess.run([program, "-tf", keelson.home / "t.tar"], capture_output=True, check=True, timeout=DEADLINE_SECONDS,
+                              env=os.environ | {"LC_ALL": "C.UTF-8"}, text=True)
+        listed = sorted({bytes(n, "utf-8").decode("unicode_escape").encode("latin-1").decode("utf-8").rstrip("/") if "\\" in n else n.rstrip("/")
+                         for n in done.stdout.splitlines()})
+        assert listed == names, program
+        out = tmp_path / program
+        out.mkdir()
+        subprocess.run([program, "-xf", keelson.home / "t.tar", "-C", out, "--exclude", "dev/node", "--exclude", "*/dev/node"],
+                       check=True, capture_output=True, timeout=DEADLINE_SECONDS, env=os.environ | {"LC_ALL": "C.UTF-8"})
+        assert (out / "bin/x").read_bytes() == b"x" and os.path.samefile(out / "bin/x", out / "bin/hard")
+        assert (out / "bin/x").stat().st_mode & 0o777 == 0o755 and (out / "lib/\u00e4\u00f6").read_bytes() == b"umlauts"
+        assert os.readlink(out / "sym") == "bin/x" and (out / "etc/x").read_text() == "x\u00e4\n"
+
+
+def test_others_read_the_initrd(keelson, images, tmp_path):
+    """GNU cpio, one archive after another, as the kernel does: the same tree as the tar's."""
+    built = build(keelson, YAML, sbom=True)
+    keelson.run("build", "--compress", "none", "t.yml")
+    # The archives are padded; cpio stops after each one's trailer.
+    done = subprocess.run(["sh", "-c", "while cpio -it --quiet 2>/dev/null; do :; done"], capture_output=True, timeout=DEADLINE_SECONDS,
+                          stdin=open(keelson.home / "t-initrd.img", "rb"), check=False)
+    listed = {n for n in done.stdout.decode().split("\n") if n}
+    wanted = {n for n in built.entries if n not in ("boot/kernel", "boot/cmdline")}
+    assert wanted - listed == set() and listed - wanted <= {".", "boot"}

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cache: in and out of it, many at once, killed at any moment, on a full disk."""
+import json
+import os
+import random
+import signal
+import subprocess
+import tarfile
+import time
+
+import pytest
+import servers
+from images import Layout
+from servers import Fault
+
+TOOL_SECONDS = 60
+KILLS = 100
+YAML = "init:\n  - {host}/t/one:1\nfiles:\n  - path: etc/own\n    contents: own\n"
+
+
+def run(*args, **kw):
+    return subprocess.run([str(a) for a in args], check=True, capture_output=True, timeout=TOOL_SECONDS, **kw)
+
+
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_export_is_read_by_skopeo_and_comes_back(keelson, filled, tmp_path, form):
+    ref = f"{filled.host}/t/many:1"
+    keelson.run("cache", "pull", ref)
+    tar = tmp_path / "x.tar"
+    keelson.run("cache", "export", "--format", form, "--arch", "amd64", "-o", tar, ref)
+    run("skopeo", "copy", "-q", f"{form}-archive:{tar}", f"oci:{tmp_path}/out:x")
+    run("umoci", "unpack", "--rootless", "--image", f"{tmp_path}/out:x", f"{tmp_path}/bundle")
+    assert (tmp_path / "bundle/rootfs/etc/arch").read_bytes() == b"amd64\n"
+    keelson.run("cache", "clean")
+    with open(tar, "rb") as stdin:
+        assert keelson.run("cache", "import", "-", stdin=stdin).stdout == f"{ref}\n"
+    keelson.run("cache", "import", "--name", "other/name:2", tar)
+    assert "docker.io/other/name:2" in keelson.run("cache", "ls").stdout
+    assert "2 images" in keelson.verify()
+    files = keelson.run("cache", "export", "--format", "filesystem", "other/name:2", text=False).stdout
+    (tmp_path / "files.tar").write_bytes(files)
+    with tarfile.open(tmp_path / "files.tar") as out:
+        assert out.extractfile("etc/arch").read() == b"amd64\n" and "etc/shared" in out.getnames()
+
+
+def test_what_others_write(keelson, layout, tmp_path):
+    """An OCI layout's folder, skopeo's archives, and a cache as LinuxKit has it, which umoci reads back."""
+    run("skopeo", "copy", "-q", f"oci:{layout.path}:one", f"docker-archive:{tmp_path}/d.tar:who/one:3")
+    assert keelson.run("cache", "import", tmp_path / "d.tar").stdout == "docker.io/who/one:3\n"
+    assert "it has 3 images" in keelson.fails("cache", "import", "--name", "x", layout.path)
+    assert keelson.run("cache", "import", layout.path).stdout.splitlines() == [
+        "docker.io/library/one:latest", "docker.io/library/many:latest", "docker.io/library/zstd:latest"]
+    assert "4 images" in keelson.verify()
+    assert b"docker.io/who/one:3" in run("umoci", "list", "--layout", keelson.cache).stdout
+
+
+def test_export_under_another_name_and_platform(keelson, filled, tmp_path):
+    ref = f"{filled.host}/t/many:1"
+    keelson.run("cache", "pull", "--arch", "all", ref)
+    for form in ("oci", "docker"):
+        keelson.run("cache", "export", "--platform", "linux/arm64", "--name", "my/own:2", "--format", form, "--outfile",
+                    tmp_path / form, ref)
+        keelson.run("cache", "clean")
+        assert keelson.run("cache", "import", tmp_path / form).stdout == "docker.io/my/own:2\n"
+        files = keelson.run("cache", "export", "--arch", "arm64", "--format", "filesystem", "my/own:2", text=False).stdout
+        assert b"arm64\n" in files
+        keelson.run("cache", "pull", "--arch", "all", ref)
+    assert keelson.run("cache", "export", "--platform", "windows/amd64", ref, check=False).returncode == 100
+
+
+def test_linuxkits_own_cache(keelson, filled, tmp_path):
+    """A folder with the names that LinuxKit gives and no file of ours; it is built from, pulled into, and stays theirs."""
+    theirs = Layout(tmp_path / "theirs")
+    theirs.name(theirs.index({"amd64": theirs.manifest([{"etc/theirs": b"theirs\n"}])}), "docker.io/linuxkit/init:v1")
+    (keelson.home / "x.yml").write_text(f"init:\n  - linuxkit/init:v1\n  - {filled.host}/t/one:1\n")
+    keelson.run("build", "--cache", theirs.path, "--format", "tar", "--no-sbom", "-o", "x.tar", "x.yml")
+    with tarfile.open(keelson.home / "x.tar") as tar:
+        assert tar.extractfile("etc/theirs").read() == b"theirs\n" and "etc/big" in tar.getnames()
+    listed = run("umoci", "list", "--layout", theirs.path).stdout.decode().split()
+    assert sorted(listed) == sorted(["docker.io/linuxkit/init:v1", f"{filled.host}/t/one:1"])
+    for entry in json.loads((theirs.path / "index.json").read_text())["manifests"]:
+        assert set(entry) <= {"mediaType", "digest", "size", "annotations", "platform"}
+    assert not keelson.cache.exists()
+
+
+def test_an_export_that_fails_has_no_end(keelson, filled):
+    """What is behind a pipe must not take it for a whole, empty archive."""
+    for form in ("oci", "docker", "filesystem"):
+        done = keelson.run("cache", "export", "--format", form, "not/there:1", check=False, text=False)
+        assert done.returncode == 1 and done.stdout == b"", form
+
+
+def test_bad_archives(keelson, layout, tmp_path):
+    whole = tmp_path / "whole.tar"
+    run("tar", "-C", layout.path, "-cf", whole, ".")
+    (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:100000])
+    assert "could not import" in keelson.fails("cache", "import", tmp_path / "cut.tar")
+    (tmp_path / "text").write_text("no tar at all " * 100)
+    assert "could not import" in keelson.fails("cache", "import", tmp_path / "text")
+    data = bytearray(whole.read_bytes())
+    at = data.index(b"etc/arch") if b"etc/arch" in data else data.index(b"diff_ids")
+    data[at] ^= 1
+    (tmp_path / "flipped.tar").write_bytes(data)
+    assert "is damaged" in keelson.fails("cache", "import", tmp_path / "flipped.tar")
+    with tarfile.open(tmp_path / "empty.tar", "w"):
+        pass
+    assert "holds no images" in keelson.fails("cache", "import", tmp_path / "empty.tar")
+    run("skopeo", "copy", "-q", f"oci:{layout.path}:one", f"oci:{tmp_path}/pinned:docker.io/a/b@{layout.zstd}")
+    assert "is not its digest" in keelson.fails("cache", "import", tmp_path / "pinned")
+    assert keelson.run("cache", "ls").stdout == ""
+
+
+def test_rm_and_gc_keep_what_a_name_reaches(keelson, filled):
+    one, many = f"{filled.host}/t/one:1", f"{filled.host}/t/many:1"
+    keelson.run("cache", "pull", one, many)
+    keelson.blob("0" * 64).write_text("nobody needs it")
+    assert "removed 1 files" in keelson.run("cache", "gc").stdout
+    keelson.run("cache", "rm", one)
+    assert "1 images, 5 blobs, 0 wrong" in keelson.verify()
+    assert "could not find image" in keelson.fails("cache", "rm", one)
+    keelson.run("cache", "clean")
+    assert not list((keelson.cache / "blobs/sha256").iterdir())
+    assert "0 images" in keelson.verify()
+
+
+def test_what_no_registry_has_stays(keelson, proxy):
+    """--published-only: neither what was never pushed, nor what has another digest there, nor what cannot be asked for."""
+    one, many, away = f"{proxy.host}/t/one:1", f"{proxy.host}/t/many:1", f"127.0.0.1:{servers.free_port()}/t/one:1"
+    assert "there is no cache" in keelson.fails("cache", "rm", one)
+    assert keelson.run("cache", "clean", "--published-only").stderr == ""
+    here = [one, f"{proxy.host}/t/new:1", f"{proxy.host}/t/zstd:1", away]
+    keelson.run("cache", "pull", one, many)
+    (keelson.home / "one.tar").write_bytes(keelson.run("cache", "export", one, text=False).stdout)
+    for name in here[1:]:
+        keelson.run("cache", "import", "--name", name, "one.tar")
+    done = keelson.run("cache", "rm", "--published-only", many, here[1])
+    assert f"{here[1]} stays" in done.stderr and many not in done.stderr
+    done = keelson.run("cache", "clean", "--published-only")
+    assert sorted(line.split()[1] for line in done.stderr.splitlines()) == sorted(here[1:])
+    assert sorted(line.split()[0] for line in keelson.run("cache", "ls").stdout.splitlines()) == sorted(here[1:])
+    assert "3 images, 4 blobs, 0 wrong" in keelson.verify()
+    assert "could not find image" in keelson.fails("cache", "rm", "--published-only", one)
+
+
+def test_verify_names_what_is_damaged_and_pull_repairs(keelson, filled, layout):
+    ref = f"{filled.host}/t/one:1"
+    keelson.run("cache", "pull", ref)
+    manifest = json.loads(keelson.blob(layout.one).read_text())
+    layer = keelson.blob(manifest["layers"][0]["digest"])
+    data = bytearray(layer.read_bytes())
+    data[1000] ^= 1
+    layer.write_bytes(data)
+    done = keelson.run("cache", "verify", check=False)
+    assert done.returncode == 1 and f"{ref}: blob sha256:{layer.name} is damaged" in done.stdout
+    keelson.run("cache", "verify", "--repair", check=False)
+    keelson.run("cache", "pull", ref)
+    assert "0 wrong" in keelson.verify()
+    keelson.blob(layout.one).write_text("{}" + " " * (keelson.blob(layout.one).stat().st_size - 2))
+    assert keelson.run("cache", "verify", check=False).returncode == 1
+    keelson.run("cache", "pull", ref)
+    assert "0 wrong" in keelson.verify()
+    (keelson.cache / "index.json").write_text("{")
+    assert "index.json" in keelson.fails("cache", "ls")
+    assert "index.json" in keelson.fails("cache", "gc")
+
+
+def test_no_needless_traffic(keelson, proxy, layout, tmp_path):
+    """A cached tag asks nobody, --pull asks once for a tag, a digest that is there never; --offline says what lacks."""
+    yml = keelson.home / "x.yml"
+    yml.write_text(YAML.format(host=proxy.host) + "onboot:\n" + "".join(
+        f"  - name: c{i}\n    image: {proxy.host}/t/many:1\n" for i in range(9)))
+    build = ["build", "--format", "tar", "--no-sbom", "-o", "x.tar", "x.yml"]
+    done = keelson.run(build[0], "--offline", *build[1:], check=False)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("keelson: ")]
+    assert done.returncode == 1 and len(lines) == 2 and not proxy.seen
+    for line, name in zip(lines, ("one", "many")):
+        assert f"{proxy.host}/t/{name}:1" in line and "--offline" in line
+    keelson.run(*build)
+    # An index and the manifest that it leads to are two documents: each is asked for once.
+    assert proxy.count("/manifests/1") == 2 and proxy.count("/manifests/") == 3
+    before = len(proxy.seen)
+    keelson.run(*build)
+    keelson.run(build[0], "--offline", *build[1:])
+    assert len(proxy.seen) == before
+    keelson.run(build[0], "--pull", *build[1:])
+    assert proxy.count("/manifests/1") == 4 and proxy.count("/manifests/") == 5 and proxy.count("blobs") == 5  # a layer in common
+    yml.write_text(f"init:\n  - {proxy.host}/t/one@{layout.one}\n")
+    before = len(proxy.seen)
+    keelson.run(build[0], "--pull", *build[1:])
+    assert len(proxy.seen) == before
+
+
+def test_images_of_docker(keelson, proxy, tmp_path, layout):
+    """--docker asks the docker command first, here one that knows a single image, and then the registry."""
+    run("skopeo", "copy", "-q", f"oci:{layout.path}:one", f"docker-archive:{tmp_path}/d.tar:t/only:1")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/docker").write_text(
+        '#!/bin/sh\n[ "$1 $2 $3 $5" = "image save --output docker.io/t/only:1" ] || exit 1\n'
+        f'exec cp {tmp_path}/d.tar "$4"\n')
+    (tmp_path / "bin/docker").chmod(0o755)
+    keelson.env["PATH"] = f"{tmp_path}/bin:{keelson.env['PATH']}"
+    (keelson.home / "x.yml").write_text(f"init:\n  - t/only:1\n  - {proxy.host}/t/one:1\n")
+    keelson.run("build", "--docker", "--format", "tar", "--no-sbom", "-o", "x.tar", "x.yml")
+    assert proxy.count("/manifests/") == 1
+    assert "2 images" in keelson.verify()
+
+
+def test_twenty_builds_at_once_on_a_cold_cache(keelson, proxy):
+    (keelson.home / "x.yml").write_text(YAML.format(host=proxy.host))
+    jobs = [keelson.start("build", "--format", "tar", "--no-sbom", "-o", f"{i}.tar", "x.yml") for i in range(20)]
+    for job in jobs:
+        _, err = job.communicate(timeout=TOOL_SECONDS)
+        assert job.returncode == 0, err
+    # Everybody waited for the first, and asked nobody again.
+    assert proxy.count("/manifests/") == 1 and proxy.count("blobs") == 3
+    assert len({(keelson.home / f"{i}.tar").read_bytes() for i in range(20)}) == 1
+    assert "1 images, 4 blobs, 0 wrong" in keelson.verify()
+
+
+def test_pulls_killed_at_random(keelson, proxy):
+    """Whatever the moment, the cache is whole, and the next pull goes on."""
+    ref = f"{proxy.host}/t/one:1"
+    dice = random.Random(9)
+    killed = 0
+    begin = time.monotonic()
+    keelson.run("cache", "pull", ref)
+    whole = time.monotonic() - begin
+    keelson.run("cache", "rm", ref)
+    for turn in range(KILLS):
+        job = keelson.start("cache", "pull", ref)
+        try:
+            job.wait(dice.uniform(0, whole))
+        except subprocess.TimeoutExpired:
+            job.send_signal(signal.SIGKILL)
+            killed += 1
+        job.communicate(timeout=TOOL_SECONDS)
+        if turn % 10 == 9:
+            assert "0 wrong" in keelson.verify()
+        if (keelson.cache / "index.json").exists():
+            keelson.run("cache", "rm", ref, check=False)
+    assert killed
+    keelson.run("cache", "pull", ref)
+    assert "1 images, 4 blobs, 0 wrong" in keelson.verify()
+    keelson.run("cache", "gc")
+    assert not [p for p in (keelson.cache / ".partial").iterdir() if len(p.name) == 64]
+    assert len(list((keelson.cache / "blobs/sha256").iterdir())) == 4
+
+
+def test_full_disk(keelson, filled, tmp_path):
+    """On a file system of 1 MB: one line, nothing half-written, and what was there stays."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = ('mount -t tmpfs -o size=1m none "$1" && shift && "$@"; status=$?; '
+              '[ -z "$(find %s/cache/.partial -type f -size +0)" ] || exit 9; exit $status' % disk)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script, "sh", str(disk), os.environ.get(
+        "KEELSON", str(servers.Path(__file__).resolve().parent.parent.parent / "build/bin/keelson")), "cache", "pull",
+        "--cache", str(disk / "cache"), f"{filled.host}/t/one:1"], capture_output=True, text=True, check=False,
+        timeout=TOOL_SECONDS, env=keelson.env)
+    assert done.returncode == 1 and "No space left on device" in done.stderr, (done.returncode, done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unreadable_cache(keelson, filled, tmp_path):
+    """Without the right to look into it (of which root has to be rid first): one line that names it."""
+    keelson.run("cache", "pull", f"{filled.host}/t/one:1")
+    (keelson.home / "x.yml").write_text(f"init:\n  - {filled.host}/t/one:1\n")
+    os.chmod(keelson.cache, 0)
+    command = os.environ.get("KEELSON", str(servers.REPO / "build/bin/keelson"))
+    try:
+        for words in (["cache", "ls"], ["cache", "pull", f"{filled.host}/t/many:1"], ["cache", "verify"],
+                      ["build", "--format", "tar", "-o", "x.tar", "x.yml"],
+                      ["build", "--offline", "--format", "tar", "-o", "x.tar", "x.yml"]):
+            done = subprocess.run(["unshare", "-U", command, *words], capture_output=True, text=True, check=False,
+                                  timeout=TOOL_SECONDS, env=keelson.env, cwd=keelson.home)
+            lines = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
+            assert done.returncode == 1 and len(lines) == 1, (words, done.stderr)
+            assert str(keelson.cache) in lines[0] and "Permission denied" in lines[0], lines
+    finally:
+        os.chmod(keelson.cache, 0o755)
+    assert "1 images, 4 blobs, 0 wrong" in keelson.verify()
+
+
+def test_a_cache_that_cannot_be_used(keelson, filled, proxy):
+    (keelson.home / "file").write_text("x")
+    assert "file" in keelson.fails("cache", "pull", "--cache", keelson.home / "file", f"{filled.host}/t/one:1")
+    assert keelson.run("cache", "ls", "--cache", "/nowhere").stdout == ""
+    assert keelson.run("cache", "pull", check=False).returncode == 100
+    assert keelson.run("cache", "frobnicate", check=False).returncode == 100
+    proxy.faults = [Fault("blobs", servers.status(403))]
+    keelson.fails("cache", "pull", f"{proxy.host}/t/one:1")
+    assert keelson.run("cache", "ls").stdout == ""

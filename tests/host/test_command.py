@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`keelson` itself: what stands before the command, and the completion of words."""
+import re
+import subprocess
+
+import pytest
+from conftest import COMMAND, REPO
+
+
+def test_options_before_the_command(keelson, filled, tmp_path):
+    """LinuxKit's: the cache, certificates, mirrors."""
+    ref = f"{filled.host}/t/one:1"
+    keelson.run(f"--cache={tmp_path}/a", "cache", "pull", ref)
+    assert "1 images" in keelson.run("-cache", tmp_path / "a", "cache", "verify").stdout
+    assert "0 images" in keelson.verify()
+    assert f"{tmp_path}/none.pem" in keelson.run("-cert-file", tmp_path / "none.pem", "cache", "pull", ref,
+                                                 check=False).stderr
+    keelson.run("--mirror", f"docker.io=http://{filled.host}", "cache", "pull", "t/one:1")
+    assert "info: pulling" in keelson.run("-v", "cache", "pull", ref).stderr
+    for wrong in (["--mirror"], ["--frobnicate", "cache", "ls"], ["-q"], ["nothing"]):
+        assert keelson.run(*wrong, check=False).returncode == 100
+
+
+def test_help_and_man_page_have_every_format(keelson):
+    """keelson-build(1) has a table row for each; what is told there and what --help lists is the same, and is taken."""
+    page = (REPO / "tools/keelson-build.1").read_text().replace(r"\-", "-")
+    rows = re.findall(r"^([a-z0-9+, -]+)\tNAME", page, re.M)
+    formats = [name for row in rows for name in row.split(", ")]
+    assert len(formats) > 15
+    listed = re.search(r"--format FORMAT(.*?)\n  --", keelson.run("build", "--help").stdout, re.S)[1]
+    assert [name for name in formats if not re.search(rf"(?<![\w+-]){re.escape(name)}(?![\w+-])", listed)] == []
+    for name in formats:
+        assert "there is none" not in keelson.run("build", "-f", name, "none.yml", check=False).stderr
+
+
+@pytest.mark.parametrize("words, found", [
+    ([""], {"build", "cache", "completion", "console", "inspect", "metadata", "pkg", "run", "serve", "stop",
+            "version"}),
+    (["ca"], {"cache"}),
+    (["cache", ""], {"clean", "export", "gc", "import", "ls", "pull", "push", "rm", "verify"}),
+    (["pkg", "re"], {"remote-tag"}),
+    (["build", "--off"], {"--offline"}),
+    (["cache", "import", f"{REPO}/READ"], {f"{REPO}/README.md"}),
+])
+def test_words_are_completed(keelson, words, found):
+    script = ('. <(keelson completion bash); COMP_WORDS=(keelson "$@"); COMP_CWORD=$#; _keelson; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", script, "bash", *words], check=True, capture_output=True, text=True, timeout=60,
+                          env={**keelson.env, "PATH": f"{COMMAND.rpartition('/')[0]}:{keelson.env['PATH']}"})
+    assert set(done.stdout.split()) == found and not done.stderr
+    assert keelson.run("completion", "zsh", check=False).returncode == 100

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that nobody should trust: an error that names image and layer, or the right result; bounded memory."""
+import gzip
+import os
+import struct
+import subprocess
+import tarfile
+import zlib
+
+import pytest
+from builds import Images, Built, build, refused, tar_with
+from conftest import COMMAND, DEADLINE_SECONDS
+from images import LAYER
+
+DIR, LINK, HARD, CHAR, BLOCK, FIFO = b"5", b"2", b"1", b"3", b"4", b"6"
+MEMORY_KIB = 64 << 10
+YAML = "init: [t/x]\n"
+
+
+@pytest.fixture
+def images(keelson):
+    return Images(keelson.cache)
+
+
+# What starts the command counts, too, so it is something small.
+MEASURE = """
+import os, sys
+pid = os.fork()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status, used = os.wait4(pid, 0)
+print(used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def peak_kib(keelson, *args):
+    """What the command takes of memory at most."""
+    done = subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", MEASURE, COMMAND, *map(str, args)], env=keelson.env,
+                          cwd=keelson.home, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def names_image_and_layer(message, blob):
+    return "image docker.io/t/x" in message and f"layer {blob['digest']}" in message
+
+
+@pytest.mark.parametrize("entries, says", [
+    ([({"name": "../out"}, b"x")], 'path "../out" leaves its root'),
+    ([({"name": "a/../../out"}, b"x")], "leaves its root"),
+    ([({"name": "x", "type": HARD, "linkname": "../../etc/passwd"}, None)], "leaves its root"),
+    ([({"name": "x", "type": HARD, "linkname": "nowhere"}, None)], "hard link x has no target nowhere before it"),
+    ([({"name": "x", "type": HARD, "linkname": "later"}, None), ({"name": "later"}, b"x")], "no target later before it"),
+    ([({"name": "d", "type": DIR}, None), ({"name": "x", "type": HARD, "linkname": "d"}, None)], "no target d before it"),
+    ([({"name": "f"}, b"x"), ({"name": "f/below"}, b"x")], 'lies under something that is not a directory'),
+    ([({"name": "a", "type": LINK, "linkname": "b"}, None), ({"name": "b", "type": LINK, "linkname": "a"}, None),
+      ({"name": "a/x"}, b"x")], "too many links"),
+    ([({"name": "/".join(["d"] * 3000)}, b"x")], "too long"),
+])
+def test_refused(keelson, images, entries, says):
+    blob = images.image("x", tar_with(entries))[0]
+    before = sorted(p for p in keelson.home.parent.rglob("*") if "blobs" not in str(p))
+    message = refused(keelson, YAML)
+    assert says in message and names_image_and_layer(message, blob), message
+    # Nothing outside, and no temporary file.
+    after = sorted(p for p in keelson.home.parent.rglob("*") if "blobs" not in str(p))
+    assert [p for p in after if p not in before] == [keelson.home / "bad.yml"]
+
+
+def test_links_stay_inside(keelson, images):
+    """Absolute names and links are those of the root that is built, as for a program that runs there."""
+    images.image("x", tar_with([({"name": "/etc/abs", "mode": 0o644}, b"abs"),
+                                ({"name": "dir", "type": LINK, "linkname": "/etc"}, None),
+                                ({"name": "dir/through", "mode": 0o600}, b"through"),
+                                ({"name": "up", "type": LINK, "linkname": "../../../../etc"}, None),
+                                ({"name": "up/above"}, b"above"),
+                                ({"name": "hard", "type": HARD, "linkname": "/etc/abs"}, None)]))
+    built = build(keelson, YAML)
+    assert built.read("etc/abs") == b"abs" and built.read("etc/through") == b"through"
+    assert built.read("etc/above") == b"above"
+    assert built.entries["dir"].linkname == "/etc" and built.entries["up"].linkname == "../../../../etc"
+    assert built.entries["hard"].islnk() and built.entries["hard"].linkname == "etc/abs"
+    assert not (keelson.home.parent / "etc").exists()
+
+
+def test_devices_and_odd_entries(keelson, images):
+    images.image("x", tar_with([({"name": "dev/x", "type": CHAR, "devmajor": 5, "devminor": 300, "mode": 0o600}, None),
+                                ({"name": "dev/y", "type": BLOCK, "devmajor": 259, "devminor": 1}, None),
+                                ({"name": "run/pipe", "type": FIFO, "mode": 0o622}, None),
+                                ({"name": "setuid", "mode": 0o6755, "uid": 70000, "gid": 2**31}, b"s"),
+                                ({"name": "long/" + "n" * 250, "mode": 0o644}, b"l"),
+                                ({"name": "empty", "mode": 0}, b"")]))
+    built = build(keelson, YAML)
+    x, y, pipe, setuid = (built.entries[n] for n in ("dev/x", "dev/y", "run/pipe", "setuid"))
+    assert (x.ischr(), x.devmajor, x.devminor, x.mode) == (True, 5, 300, 0o600)
+    assert (y.isblk(), y.devmajor, y.devminor) == (True, 259, 1)
+    assert (pipe.isfifo(), pipe.mode) == (True, 0o622)
+    assert (setuid.mode, setuid.uid, setuid.gid) == (0o6755, 70000, 2**31)
+    assert built.read("long/" + "n" * 250) == b"l" and built.read("empty") == b""
+
+
+def test_torn_and_changed_layers(keelson, images):
+    good = gzip.compress(tar_with([({"name": f"f{i}"}, os.urandom(5000)) for i in range(20)]), 1)
+    cases = {"cut": good[:len(good) // 2], "noise": os.urandom(3000),
+             "tar cut": gzip.compress(zlib.decompress(good, 31)[:40000])}
+    for name, data in cases.items():
+        images.image("x", ready=[images.blob(data, LAYER + "+gzip")])
+        message = refused(keelson, YAML)
+        assert "image docker.io/t/x" in message and "layer sha256:" in message, (name, message)
+    blob = images.image("x", {"etc/f": b"f" * 1000})[0]
+    path = keelson.blob(blob["digest"])
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert names_image_and_layer(refused(keelson, YAML), blob)
+    path.unlink()
+    assert "image docker.io/t/x:latest for linux/amd64 is not in the cache" in refused(keelson, YAML)
+
+
+def test_a_hundred_thousand_entries(keelson, images):
+    count = 100_000
+    images.image("x", tar_with([({"name": f"dir{i % 100}/a/file-number-{i}", "mode": 0o644}, b"x") for i in range(count)]))
+    (keelson.home / "t.yml").write_text(YAML)
+    peak = peak_kib(keelson, "build", "-f", "tar", "--no-sbom", "t.yml")
+    assert sum("file-number-" in n for n in Built(keelson.home / "t.tar").entries) == count
+    assert peak < MEMORY_KIB
+    peak = peak_kib(keelson, "build", "-f", "tar", "t.yml")
+    assert sum("file-number-" in f["fileName"] for f in Built(keelson.home / "t.tar").json("sbom.spdx.json")["files"]) == count
+    assert peak < MEMORY_KIB
+
+
+def test_memory_does_not_follow_the_contents(keelson, images):
+    images.image("x", {"big": os.urandom(1 << 20) * 200})
+    (keelson.home / "t.yml").write_text(YAML)
+    for options in (("-f", "tar"), ()):
+        assert peak_kib(keelson, "build", *options, "t.yml") < MEMORY_KIB
+
+
+def sparse_tar(size, data, at):
+    """A GNU sparse entry (old format): `data` at offset `at`, holes elsewhere."""
+    info = tarfile.TarInfo("sparse")
+    info.mode = 0o644
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = b"S"
+    header[124:136] = b"%011o\0" % len(data)
+    header[386:410] = b"%011o\0%011o\0" % (at, len(data))
+    header[410:434] = b"%011o\0%011o\0" % (size, 0)
+    header[483:495] = b"%011o\0" % size if size < 8**11 else b"\x80" + b"\0" * 3 + struct.pack(">Q", size)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + data + b"\0" * (-len(data) % 512) + b"\0" * 1024
+
+
+def test_sparse_files(keelson, images):
+    images.image("x", sparse_tar(8 << 20, b"data" * 128, 4 << 20))
+    data = build(keelson, YAML).read("sparse")
+    assert data == b"\0" * (4 << 20) + b"data" * 128 + b"\0" * ((4 << 20) - 512)
+    blob = images.image("x", sparse_tar(5 << 30, b"data" * 128, 4 << 30))[0]
+    (keelson.home / "t.yml").write_text(YAML)
+    message = keelson.fails("build", "--no-sbom", "t.yml")
+    assert "sparse" in message and names_image_and_layer(message, blob), message
+    assert not list(keelson.home.glob("t-*"))

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOOLS_CACHE_CACHE_PRIV_H
+#define TOOLS_CACHE_CACHE_PRIV_H
+
+#include <archive.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "lib/err.h"
+#include "tools/cache/archive.h"
+#include "tools/image/blob.h"
+#include "tools/registry/registry.h"
+
+/* One line for each name, or with `json` one array. refs: only these; none: all. */
+int cache_ls(const char *cache_dir, char *const *refs, size_t len, bool json, struct err *e);
+
+/* Removes what no name reaches; prints what it freed. Waits for those who add to the cache. */
+int cache_gc(const char *cache_dir, struct err *e);
+/* Removes the names, and then what no other name reaches. */
+int cache_rm(const char *cache_dir, const char *const *refs, size_t len, struct err *e);
+/* Of these images (NULL: of all), those that their registry has under that name, unchanged; says which stay, and why.
+ */
+int cache_rm_published(const char *cache_dir, struct registry *registry, char *const *refs, size_t len, struct err *e);
+/* Removes all that is in the cache. */
+int cache_clean(const char *cache_dir, struct err *e);
+
+/*
+ * Reads every blob that a name reaches and prints what is wrong; with `repair`, damaged blobs are removed, so that the
+ * next pull fetches them. -EBADMSG: something was (and, without repair, is) wrong.
+ */
+int cache_verify(const char *cache_dir, bool repair, struct err *e);
+
+/* --- import.c, docker_archive.c --- */
+
+/* A file of the archive, stored as a blob. */
+struct import_file {
+    char *path;
+    struct blob_desc desc;
+    bool gzip, zstd; /* what it begins with */
+};
+
+struct import {
+    const char *cache_dir;
+    const char *name; /* for the one image in it; NULL: what the archive says */
+    FILE *names;      /* where the names are printed; NULL: nowhere */
+    struct import_file *files;
+    size_t len, cap;
+};
+
+/* NULL: the archive has no such file. */
+const struct import_file *import_find(const struct import *im, const char *path);
+/* Makes OCI manifests of what manifest.json lists, and names them. */
+int import_docker(struct import *im, const json_t *list, struct err *e);
+/* Names the descriptor and says so. */
+int import_name(struct import *im, const struct blob_desc *desc, const char *name, struct err *e);
+
+/* --- export_docker.c --- */
+
+/* The image for docker load, named `as`, into an archive open for writing; errors of the archive are -EPIPE. */
+int export_docker(struct archive *a, const char *cache_dir, const char *ref, const char *as, const char *arch,
+                  struct err *e);
+
+#endif

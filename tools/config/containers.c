@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* onboot, onshutdown, services: names, and words that belong to one kind only. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/config/config_priv.h"
+
+#define ID_MAX 76
+#define FIRST_USER_ID 100
+
+/* containerd's rule for identifiers: words of ASCII letters and digits, joined by single . _ or -. */
+static bool valid_id(const char *name) {
+    bool joint = true; /* a joint may not stand here */
+
+    for (const char *p = name; *p; p++) {
+        bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        if (!alnum && (joint || !strchr("._-", *p)))
+            return false;
+        joint = !alnum;
+    }
+    return !joint && strlen(name) <= ID_MAX;
+}
+
+static void check_name(const struct config_container *c, enum section s, const json_t *services, struct problems *p) {
+    if (!*c->name || !strcmp(c->name, ".") || strchr(c->name, '/') || strstr(c->name, "..")) {
+        problem(p, c->place, "\"%s\" cannot be the name of a container; use letters, digits, - and _", c->name);
+        return;
+    }
+    if (s != SECTION_SERVICES)
+        return;
+    if (!valid_id(c->name))
+        problem(p, c->place,
+                "containerd refuses \"%s\" as the name of a service; use at most %d letters and digits, with single "
+                ". _ - between them",
+                c->name, ID_MAX);
+    const char *first = string_of(services, c->name);
+    if (first)
+        problem(p, c->place, "there is another service named \"%s\" at %s; rename one", c->name, first);
+}
+
+/* A word that would be silently without effect is an error. */
+static void check_words(const struct config_container *c, enum section s, struct problems *p) {
+    static const char *const of_services[] = {"restart", "after", "ready", "health", "stop"};
+    const json_t *runtime = json_object_get(c->fields, "runtime");
+
+    for (size_t i = 0; s != SECTION_SERVICES && i < ARRAY_SIZE(of_services); i++)
+        if (json_object_get(runtime, of_services[i]))
+            problem(p, string_of(runtime, "@"), "\"%s\" is for services only; %s containers run once, in their order",
+                    of_services[i], section_names[s]);
+    if (s == SECTION_SERVICES && json_object_get(runtime, "deadline"))
+        problem(p, string_of(runtime, "@"), "\"deadline\" is for onboot and onshutdown only; a service has no end");
+}
+
+/* Exactly one of the ways to look. */
+static void check_probe(const struct config_container *c, const char *key, const char *const *ways,
+                        struct problems *p) {
+    const json_t *probe = json_object_get(json_object_get(c->fields, "runtime"), key);
+    const json_t *exec = json_object_get(probe, "exec");
+    unsigned given = 0;
+
+    if (!json_is_object(probe))
+        return;
+    for (size_t i = 0; ways[i]; i++)
+        given += json_object_get(probe, ways[i]) != NULL;
+    if (given != 1)
+        problem(p, string_of(probe, "@"), "\"%s\" must have one of \"%s\", \"%s\" and \"%s\", and has %s", key, ways[0],
+                ways[1], ways[2], given ? "more" : "none");
+    if (json_is_array(exec) && !json_array_size(exec))
+        problem(p, string_of(probe, "@"), "\"exec\" of \"%s\" is an empty command", key);
+}
+
+static int take_section(struct config *c, enum section s, struct problems *p) {
+    static const char *const ready[] = {"exec", "tcp", "file", NULL}, *const health[] = {"exec", "tcp", "http", NULL};
+    const json_t *list = json_object_get(c->doc, section_names[s]), *entry;
+    AUTO_JSON json_t *services = json_object();
+    size_t i;
+
+    c->containers[s] = calloc(json_array_size(list) + 1, sizeof(*c->containers[s]));
+    if (!c->containers[s] || !services)
+        return -ENOMEM;
+    json_array_foreach(list, i, entry) {
+        struct config_container container = {
+            .name = string_of(entry, "name"),
+            .image = string_of(entry, "image"),
+            .place = string_of(entry, "@"),
+            .image_place = string_of(entry, "@image"),
+            .fields = entry,
+        };
+        if (!container.name || !container.image)
+            continue; /* refused already */
+        check_name(&container, s, services, p);
+        check_words(&container, s, p);
+        check_probe(&container, "ready", ready, p);
+        check_probe(&container, "health", health, p);
+        c->containers[s][c->containers_len[s]++] = container;
+        if (json_object_set_new(services, container.name, json_string(container.place)) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Numbers in the order of the file, over all sections; of one name the last counts. */
+static int number_users(struct config *c) {
+    json_int_t next = FIRST_USER_ID;
+
+    for (int s = 0; s < SECTION_COUNT; s++)
+        for (size_t i = 0; i < c->containers_len[s]; i++)
+            if (json_object_set_new(c->users, c->containers[s][i].name, json_integer(next++)) < 0)
+                return -ENOMEM;
+    return 0;
+}
+
+int take_containers(struct config *c, struct problems *p) {
+    int r = 0;
+
+    for (int s = 0; s < SECTION_COUNT && !r; s++)
+        r = take_section(c, (enum section)s, p);
+    return r ? r : number_users(c);
+}
+
+int config_user_id(const struct config *c, const json_t *value, uint32_t *id, struct err *e) {
+    const char *name = json_string_value(value);
+
+    *id = 0;
+    if (json_is_integer(value)) {
+        *id = (uint32_t)json_integer_value(value);
+        if (json_integer_value(value) != *id)
+            return err_set(e, -EINVAL, "%lld is not a user or group number", (long long)json_integer_value(value));
+        return 0;
+    }
+    if (!name || !*name || !strcmp(name, "root"))
+        return 0;
+    const json_t *number = json_object_get(c->users, name);
+    *id = (uint32_t)json_integer_value(number);
+    return number
+               ? 0
+               : err_set(e, -EINVAL, "no container is named \"%.100s\", so there is no such user; use a number", name);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a file is that may be booted, by what is in it and not by its name. */
+#ifndef TOOLS_OUTPUT_BOOTABLE_H
+#define TOOLS_OUTPUT_BOOTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+enum bootable_kind {
+    BOOTABLE_UNKNOWN,
+    BOOTABLE_KERNEL, /* bzImage, arm64 Image */
+    BOOTABLE_UKI,    /* a PE program with a kernel in it */
+    BOOTABLE_EFI,    /* any other PE program for EFI */
+    BOOTABLE_ISO,
+    BOOTABLE_RAW, /* a partition table */
+    BOOTABLE_QCOW2,
+    BOOTABLE_VMDK,
+    BOOTABLE_VHD, /* dynamic */
+};
+
+struct bootable {
+    enum bootable_kind kind;
+    const char *arch; /* of a kernel or PE program: "amd64", "arm64"; else "" */
+    bool bios, efi;   /* of an ISO or a raw disk: which firmware it is made for */
+};
+
+#define BOOTABLE_HEAD ((size_t)64 << 10) /* what is looked at */
+
+/* Reads the file's head (an ISO's boot catalogue too). An unknown file is no error. */
+int bootable_look(const char *path, struct bootable *b, struct err *e);
+/* The same from the first bytes; an ISO's firmware needs its file. For tests. */
+void bootable_parse(const unsigned char *head, size_t len, struct bootable *b);
+/* The boot catalogue of an ISO: 2048 bytes. */
+void bootable_parse_catalog(const unsigned char *catalog, size_t len, struct bootable *b);
+
+const char *bootable_name(enum bootable_kind kind);
+
+#endif

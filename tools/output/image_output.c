@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/output/image_output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/temp.h"
+
+struct image_output {
+    struct output base;
+    char *path;
+    image_make_fn *make;
+    struct temp_dir dir;
+    char parts_base[PATH_MAX];
+    struct output *parts; /* kernel+initrd in the folder */
+    const char *arch;
+    uint64_t size_mib;
+};
+
+static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
+               const struct origin *origin, struct err *e) {
+    return output_add(((struct image_output *)o)->parts, entry, content, origin, e);
+}
+
+static int add_segment(struct output *o, const struct segment *s, struct err *e) {
+    return output_add_segment(((struct image_output *)o)->parts, s, e);
+}
+
+int image_give_name(const char *from, const char *to, struct err *e) {
+    mode_t mask = umask(0);
+
+    (void)umask(mask);
+    if (chmod(from, 0666 & ~mask) < 0 || rename(from, to) < 0)
+        return err_errno(e, -errno, "could not write %s", to);
+    return 0;
+}
+
+static int finish(struct output *o, struct err *e) {
+    struct image_output *i = (struct image_output *)o;
+    AUTO_FREE struct parts *p = calloc(1, sizeof(*p));
+    char made[PATH_MAX];
+    int r = p ? output_finish(i->parts, e) : err_errno(e, -ENOMEM, "could not write %s", i->path);
+
+    if (!r)
+        r = parts_load(p, i->dir.path, i->parts_base, i->arch, e);
+    if (!r)
+        r = parts_path(p, "image", made, e);
+    if (r < 0)
+        return r;
+    p->size_mib = i->size_mib;
+    r = i->make(p, made, e);
+    return r < 0 ? err_wrap(e, r, "could not make %s", i->path) : image_give_name(made, i->path, e);
+}
+
+static void free_image(struct output *o) {
+    struct image_output *i = (struct image_output *)o;
+
+    if (i->parts)
+        output_free(i->parts);
+    temp_dir_remove(&i->dir);
+    free(i->path);
+    free(i);
+}
+
+static int open_parts(struct image_output *i, const struct format_order *order, struct err *e) {
+    const char *slash = strrchr(i->path, '/');
+    AUTO_FREE char *parent = slash == i->path ? strdup("/")
+                             : slash          ? strndup(i->path, (size_t)(slash - i->path))
+                                              : strdup(".");
+    AUTO_FREE char *prefix = NULL;
+
+    if (!parent || asprintf(&prefix, ".%s.", slash ? slash + 1 : i->path) < 0)
+        return err_errno(e, -ENOMEM, "could not write %s", i->path);
+    int r = temp_dir_make(&i->dir, parent, prefix, e);
+    if (r < 0)
+        return r;
+    if (snprintf(i->parts_base, sizeof(i->parts_base), "%s/a", i->dir.path) >= (int)sizeof(i->parts_base))
+        return err_errno(e, -ENAMETOOLONG, "could not write %s", i->path);
+    return format_open_kernel_initrd(i->parts_base, order, &i->parts, e);
+}
+
+int output_image_new(const char *path, image_make_fn *make, const struct format_order *order, struct output **out,
+                     struct err *e) {
+    static const struct output_type of_entries = {.add = add, .finish = finish, .free = free_image};
+    static const struct output_type of_segments = {
+        .add = add, .add_segment = add_segment, .finish = finish, .free = free_image};
+    struct image_output *i = calloc(1, sizeof(*i));
+
+    if (!i)
+        return err_errno(e, -ENOMEM, "could not write %s", path);
+    i->base.type = &of_entries;
+    i->make = make;
+    i->arch = order->arch;
+    i->size_mib = order->size_mib;
+    i->path = strdup(path);
+    int r = i->path ? open_parts(i, order, e) : err_errno(e, -ENOMEM, "could not write %s", path);
+    if (r < 0)
+        free_image(&i->base);
+    else
+        *out = &i->base;
+    if (!r && output_takes_segments(i->parts))
+        i->base.type = &of_segments;
+    return r;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOOLS_OUTPUT_IMAGE_OUTPUT_H
+#define TOOLS_OUTPUT_IMAGE_OUTPUT_H
+
+#include "tools/output/format.h"
+#include "tools/output/parts.h"
+
+/*
+ * One bootable image in `path`: kernel and initrd go into a temporary folder beside it, and `make` puts them together
+ * when all is there. Needs about three times the appliance's size on the disk while it works.
+ */
+int output_image_new(const char *path, image_make_fn *make, const struct format_order *order, struct output **out,
+                     struct err *e);
+
+/* Renames, and gives the rights that a new file has: mkostemp and its like make files that only their owner may read.
+ */
+int image_give_name(const char *from, const char *to, struct err *e);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file system image of the tree: a tar of it is written beside, which Debian's programs make into one. */
+#ifndef TOOLS_OUTPUT_ROOT_IMAGE_H
+#define TOOLS_OUTPUT_ROOT_IMAGE_H
+
+#include "lib/temp.h"
+#include "tools/output/format.h"
+#include "tools/output/program.h"
+
+struct root_image {
+    struct temp_dir dir;
+    struct output *tree; /* takes the entries */
+};
+
+/* In a temporary folder beside `base`. Call root_image_fini() in any case. */
+int root_image_open(struct root_image *r, const char *base, struct err *e);
+/* The image of all entries, which becomes r->dir's root.img; *path is its name, to be freed. */
+int root_image_make(struct root_image *r, enum root_kind kind, char **path, struct err *e);
+void root_image_fini(struct root_image *r);
+
+/* The programs that make such an image; the last has no name. */
+const struct need *root_image_needs(enum root_kind kind);
+
+#endif
