@@ -79,18 +79,22 @@ def log_in(line, password=PASSWORD, prompt=PROMPT):
     return say(line, password + "\n", prompt)
 
 
-def session(vm, tty):
-    """The names of the processes whose terminal it is. Others end meanwhile: awk itself would stop at a file that is gone."""
+def session(vm, tty, foreground=False):
+    """The names of the processes whose terminal it is, or only of those in its foreground.
+
+    Others end meanwhile: awk itself would stop at a file that is gone.
+    """
+    condition = f"f[5] == {TTYS[tty]}" + (" && f[3] == f[6]" if foreground else "")
     script = ("for stat in /proc/[0-9]*/stat; do { read -r line <$stat; } 2>/dev/null && echo \"$line\"; done | "
-              f"awk -v tty={TTYS[tty]} '{{name = rest = $0; sub(/^[^(]*[(]/, \"\", name); sub(/[)][^)]*$/, \"\", name); "
-              "sub(/^.*[)] /, \"\", rest); split(rest, f); if (f[5] == tty) print name}'")
+              "awk '{name = rest = $0; sub(/^[^(]*[(]/, \"\", name); sub(/[)][^)]*$/, \"\", name); "
+              f"sub(/^.*[)] /, \"\", rest); split(rest, f); if ({condition}) print name}}'")
     return sorted(vm.run(script).stdout.split())
 
 
-def wait_session(vm, tty, expected):
-    """Until these processes, and no others, have the terminal."""
+def wait_session(vm, tty, expected, foreground=False):
+    """Until these processes, and no others, have the terminal, or are in its foreground."""
     deadline = time.monotonic() + harness.BOOT_SECONDS
-    while (found := session(vm, tty)) != expected:
+    while (found := session(vm, tty, foreground)) != expected:
         assert time.monotonic() < deadline, f"{tty}: {found}, not {expected}"
         time.sleep(0.2)
 
@@ -227,7 +231,9 @@ def test_logins_on_several_consoles_and_nothing_for_a_stranger(build, boot):
     say(first, "\x1a", r"Stopped +sleep 1002\s+" + PROMPT + r"\Z")
     assert re.search(r"Stopped +sleep 1002", run_in(first, "jobs"))
     say(first, "bg\n", PROMPT)
+    # The shell names the job before it gives it the terminal, and a key goes to whoever has that.
     say(first, "fg\n", "sleep 1002")
+    wait_session(vm, "ttyS0", ["sleep"], foreground=True)
     say(first, "\x03", PROMPT)
     wait_session(vm, "ttyS0", ["login", "sh"])
 
