@@ -15,8 +15,8 @@ check: check-deps ## formatting, clang-tidy, cppcheck, and both compilers with t
 	@$(MAKE) --no-print-directory WERROR=-Werror BUILD=$(BUILD)/check-clang CC=$(CLANG) all unit-tests
 	@echo "check: clang-tidy"
 	@printf '%s\n' $(CHECK_C) | xargs -P $$(nproc) -n 4 sh -c \
-	  '$(CLANG_TIDY) --quiet "$$@" -- -I. -isystem $(BUILD)/check-gcc/gen -D_GNU_SOURCE -DKEELSON_VERSION=\"x\" \
-	  -std=gnu17 -DUNIT_TEST 2>$(BUILD)/tidy.err || { cat $(BUILD)/tidy.err; exit 1; }' tidy
+	  'said=$$($(CLANG_TIDY) --quiet "$$@" -- -I. -isystem $(BUILD)/check-gcc/gen -D_GNU_SOURCE -DKEELSON_VERSION=\"x\" \
+	  -std=gnu17 -DUNIT_TEST 2>&1) || { printf "%s\n" "$$said"; exit 1; }' tidy
 	@echo "check: cppcheck"
 	@cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	  --suppressions-list=mk/cppcheck.txt -I. -D_GNU_SOURCE -DKEELSON_VERSION='"x"' -j2 $(CHECK_C)
