@@ -6,7 +6,8 @@
 
 #include "lib/buf.h"
 
-/* What stands in b from `from` on is text of containers and goes to a terminal: control characters become '?'. */
+/* What stands in b from `from` on is text of containers and goes to a terminal: control characters become '?', and
+ * so does every byte that belongs to no whole UTF-8 character. */
 void make_printable(struct buf *b, size_t from);
 
 /* The same for whole lines, of which line ends, carriage returns and tabs stay. */

@@ -46,6 +46,7 @@ $(eval $(call unit_test,leftover_test,svcd/leftover_test.c svcd/leftover.c))
 $(eval $(call unit_test,deaf_test,svcd/deaf_test.c svcd/deaf.c))
 $(eval $(call unit_test,ctrd_test,svcd/ctrd_test.c svcd/ctrd.c svcd/grpc.c $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,probe_test,svcd/probe_test.c svcd/probe.c))
+$(eval $(call unit_test,printable_test,svcd/printable_test.c svcd/printable.c))
 $(eval $(call unit_test,show_test,svcd/show_test.c svcd/show.c svcd/printable.c,jansson))
 
 drawings: ## draw the supervisor's states into doc/design.md
