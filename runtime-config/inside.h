@@ -7,15 +7,18 @@
 #ifndef RUNTIME_CONFIG_INSIDE_H
 #define RUNTIME_CONFIG_INSIDE_H
 
-#include <stdbool.h>
-
 #include "lib/err.h"
 
+enum inside {
+    INSIDE_FIND, /* it is there, whatever it is */
+    INSIDE_DIR,  /* a directory, 0755: created if it is missing */
+    INSIDE_FILE, /* no directory is needed; an empty file, 0644, is created if nothing is there */
+};
+
 /*
- * malloc'd in *out: an absolute path as it is, a relative one below BUNDLE/rootfs with all links resolved. create: it
- * and what leads to it are created as directories, 0755, where they are missing. -ENOENT: it is not there; -ENOTDIR,
- * -ENOMEM...
+ * malloc'd in *out: an absolute path as it is, a relative one below BUNDLE/rootfs with all links resolved. What leads
+ * to one that is created is created as directories, 0755. -ENOENT: it is not there; -ENOTDIR, -ENOMEM...
  */
-int inside_path(const char *bundle, const char *path, bool create, char **out, struct err *e);
+int inside_path(const char *bundle, const char *path, enum inside what, char **out, struct err *e);
 
 #endif

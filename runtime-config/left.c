@@ -42,7 +42,7 @@ static int add_mounts(const struct runtime *rt, const char *bundle, json_t *list
 
     for (size_t i = 0; i < rt->mounts_len && !r; i++) {
         AUTO_FREE char *where = NULL;
-        if (!seen_before(rt, i) && inside_path(bundle, rt->mounts[i].destination, false, &where, NULL) == 0 &&
+        if (!seen_before(rt, i) && inside_path(bundle, rt->mounts[i].destination, INSIDE_FIND, &where, NULL) == 0 &&
             is_mounted(where))
             r = add(list, "mount", where);
     }

@@ -147,6 +147,12 @@ static int do_mount(const struct runtime_mount *m, const char *where, unsigned l
     return 0;
 }
 
+static bool binds_file(const struct runtime_mount *m, unsigned long flags) {
+    struct stat st;
+
+    return (flags & MS_BIND) && !(flags & MS_REMOUNT) && stat(m->source, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 static int mount_one(const struct runtime_mount *m, const char *bundle, struct err *e) {
     AUTO_FREE char *where = NULL;
     char data[OPTIONS_MAX];
@@ -155,7 +161,7 @@ static int mount_one(const struct runtime_mount *m, const char *bundle, struct e
     if (mount_options(&m->options, &flags, data, sizeof(data)) < 0)
         return err_set(e, -E2BIG, "could not mount %s: its options are longer than %d bytes", m->destination,
                        OPTIONS_MAX);
-    int r = inside_path(bundle, m->destination, true, &where, e);
+    int r = inside_path(bundle, m->destination, binds_file(m, flags) ? INSIDE_FILE : INSIDE_DIR, &where, e);
     if (!r && !strcmp(m->type, "overlay"))
         r = make_overlay_dirs(&m->options, e);
     if (r < 0)
@@ -198,7 +204,7 @@ static int make_cgroup(const char *path, struct err *e) {
 static int make_dir(const char *bundle, const char *path, struct err *e) {
     AUTO_FREE char *dir = NULL;
 
-    return inside_path(bundle, path, true, &dir, e);
+    return inside_path(bundle, path, INSIDE_DIR, &dir, e);
 }
 
 int runtime_prepare(const struct runtime *rt, const char *bundle, struct err *e) {
@@ -308,7 +314,7 @@ static void unmount(const struct runtime *rt, const char *bundle, bool only_belo
         AUTO_FREE char *where = NULL;
         if ((only_below && !below) || !adds_a_mount(&rt->mounts[i]))
             continue;
-        if (inside_path(bundle, to, false, &where, NULL) == 0)
+        if (inside_path(bundle, to, INSIDE_FIND, &where, NULL) == 0)
             (void)umount2(where, MNT_DETACH);
     }
 }

@@ -156,6 +156,30 @@ static void a_bind_keeps_the_flags_of_its_source(void **state) {
     runtime_free(&rt);
 }
 
+/* A bind of a file is made on a file: on one that is there, and on one that is not yet. */
+static void a_file_is_bound(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct runtime rt;
+    struct err e = {0};
+    (void)state;
+    if (!can_mount)
+        skip();
+    assert_int_equal(write_file_atomic(at("hosts"), "1.2.3.4 box", 11, 0644, false, NULL), 0);
+    assert_int_equal(write_file_atomic(at("rootfs/old"), "", 0, 0644, false, NULL), 0);
+    load("{\"mounts\":[{\"destination\":\"old\",\"source\":\"TOP/hosts\",\"options\":[\"bind\"]},"
+         "{\"destination\":\"etc/new/hosts\",\"source\":\"TOP/hosts\",\"options\":[\"bind\",\"ro\"]}]}",
+         &rt);
+    if (runtime_prepare(&rt, top, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_int_equal(read_file(at("rootfs/etc/new/hosts"), 64, &text, NULL), 0);
+    assert_string_equal(text.data, "1.2.3.4 box");
+    assert_int_equal(mounts_on(at("rootfs/old")), 1);
+    runtime_unmount(&rt, top);
+    assert_int_equal(mounts_on(at("rootfs/old")), 0);
+    assert_int_equal(mounts_on(at("rootfs/etc/new/hosts")), 0);
+    runtime_free(&rt);
+}
+
 static void a_cgroup_is_below_the_others(void **state) {
     static const char *const bad[] = {"..", "../x", "a/../../b", "a/.."};
     struct runtime rt;
@@ -433,6 +457,7 @@ int main(void) {
         cmocka_unit_test(options_that_are_too_long_are_refused),
         cmocka_unit_test(mounts_are_made_and_undone),
         cmocka_unit_test(a_bind_keeps_the_flags_of_its_source),
+        cmocka_unit_test(a_file_is_bound),
         cmocka_unit_test(a_cgroup_is_below_the_others),
         cmocka_unit_test(a_root_is_mounted_once_however_often_it_starts),
         cmocka_unit_test(an_image_cannot_lead_a_mount_elsewhere),
