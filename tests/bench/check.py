@@ -3,8 +3,8 @@
 """Never slower by accident: the counted boot of two one-shots and three services beside tests/bench/expected.json.
 
 Counted time repeats exactly with the same QEMU, kernel, containerd and runc; expected.json says which. With others only
-the processor time of our own programs is compared, and more loosely. What any change of a byte moves in Go's scheduler is
-evened out over some seeds. --update writes what is measured now; that belongs into the commit that changes it.
+the processor time of our own programs is compared, and more loosely. Any change of a byte moves what Go's scheduler does,
+and which program a tick of the kernel falls upon: the least of some seeds counts. --update writes what is measured now; that belongs into the commit that changes it.
 """
 import argparse
 import json
@@ -12,17 +12,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import mean
 
 import boot
 import machine
 
 EXPECTED = Path(__file__).resolve().parent / "expected.json"
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2, 3, 4, 5)
 OTHERS_TOLERANCE = 0.25
 UP, OURS = "ms from /init to the third service", "ms of processor time of our programs"
-# Most of a boot is not ours. The mean of three boots still moves by 1 %, our share by 0.3 %.
-TOLERANCE = {UP: 0.05, OURS: 0.03}
+# Most of a boot is not ours. The least of the seeds still moves by 2 %; of our share, by less than that and a whole tick of
+# the kernel (250 Hz), which one of our programs pays for in some images with any seed.
+TOLERANCE = {UP: 0.05, OURS: 0.10}
+TICK_MS = 4.0
 
 
 def measure():
@@ -31,8 +32,8 @@ def measure():
         image = machine.build(Path(folder), "check", machine.appliance(3))
         boots = [machine.boot(image, traced=True, seed=seed) for seed in SEEDS]
     qemu = subprocess.run([machine.QEMU, "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()[0]
-    return {"versions": {"qemu": qemu, **boots[0].versions}, UP: round(mean(b.up for b in boots), 3),
-            OURS: round(mean(boot.worked(b)[next(iter(boot.WORKERS))] for b in boots), 3)}
+    return {"versions": {"qemu": qemu, **boots[0].versions}, UP: round(min(b.up for b in boots), 3),
+            OURS: round(min(boot.worked(b)[next(iter(boot.WORKERS))] for b in boots), 3)}
 
 
 def compare(expected, found):
@@ -44,12 +45,12 @@ def compare(expected, found):
     compared = {OURS: OTHERS_TOLERANCE} if others else TOLERANCE
     good = True
     for name, tolerance in compared.items():
-        ratio = found[name] / expected[name]
-        remarks.append(f"{found[name]:.1f} {name}, {ratio:.3f} of the expected {expected[name]:.1f}")
-        good = good and ratio <= 1 + tolerance
-        if ratio > 1 + tolerance:
-            remarks.append(f"that is more than {1 + tolerance:.2f}: find out why, or take new figures")
-        elif ratio < 1 - tolerance:
+        most = expected[name] * (1 + tolerance) + (TICK_MS if name == OURS and not others else 0)
+        remarks.append(f"{found[name]:.1f} {name}; expected are {expected[name]:.1f}, and {most:.1f} at most")
+        good = good and found[name] <= most
+        if found[name] > most:
+            remarks.append("that is more: find out why, or take new figures")
+        elif found[name] < expected[name] * (1 - tolerance):
             remarks.append("that is so much better that new figures should be taken")
     return remarks, good
 

@@ -21,6 +21,7 @@ def test_more_is_noticed():
     slower = dict(copy.deepcopy(expected), **{check.UP: expected[check.UP] * 1.06})
     assert check.compare(expected, expected)[1]
     assert not check.compare(expected, slower)[1]
+    assert not check.compare(expected, dict(expected, **{check.OURS: expected[check.OURS] * 1.3}))[1]
     # Under other versions only our own share counts.
     slower["versions"]["kernel"] = "another"
     remarks, good = check.compare(expected, slower)
