@@ -15,10 +15,10 @@ FLOOR = REPO / "build/bench/floor"
 QEMU = "qemu-system-x86_64"
 QEMU_SECONDS = 600
 # shift=0: an instruction is a nanosecond. Without KASLR, with a fixed RTC and a seed for the guest's random numbers a run
-# repeats exactly (they come from rdrand: the seed that QEMU hands to the kernel is not always taken); and as
-# the port's kicks are answered at once (ioeventfd=off), not when a busy host lets QEMU's other thread
-# come to it. Another seed, or any other byte in the image, moves what Go's scheduler does: by 2 % of the boot.
-COUNTED = ["-accel", "tcg", "-cpu", "qemu64,+rdrand", "-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-smp", "1"]
+# repeats exactly (they come from rdrand: the seed that QEMU hands to the kernel is not always taken); and as the port's kicks
+# are answered at once (ioeventfd=off), not when a busy host lets QEMU's other thread come to it. Another seed, or any other byte in the image, moves what Go's scheduler does: by 2 % of the boot.
+COUNTED = ["-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "1", "-icount", "shift=0,sleep=off",
+           "-rtc", "base=2024-01-01,clock=vm"]
 # What the scheduler did, kept by the kernel from its start on: it costs the guest 2 % and is for runs of their own.
 TRACED = "trace_event=sched:sched_switch trace_buf_size=16M trace_clock=mono"
 
