@@ -44,7 +44,7 @@ def of_tar(path):
 
 def of_guest(vm):
     root = Root()
-    for line in vm.run(LIST, timeout=90).stdout.splitlines():
+    for line in vm.run(LIST).stdout.splitlines():
         mode, uid, gid, size, inode, name = line.split(" ", 5)
         name, _, target = name.partition("' -> '")
         name, target = name.lstrip("'").removeprefix(".").removeprefix("/"), target.removesuffix("'")

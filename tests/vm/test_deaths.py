@@ -91,7 +91,7 @@ BEFORE=$(pids)
 def numbers(vm, name):
     """Of the lines in its log, without what is before them: what the agent sends has a bound."""
     log = f"/var/log/{name}.out.log"
-    shown = vm.run(f"wc -l <{log}; sed -n 's/^[^ ]* [^ ]* line \\([0-9]*\\)$/\\1/p' {log}", timeout=60).stdout.split()
+    shown = vm.run(f"wc -l <{log}; sed -n 's/^[^ ]* [^ ]* line \\([0-9]*\\)$/\\1/p' {log}").stdout.split()
     assert int(shown[0]) == len(shown) - 1, f"{name}: a line is not whole"
     return [int(number) for number in shown[1:]]
 
@@ -120,7 +120,7 @@ def test_svcd_and_containerd_die_a_hundred_times_and_services_never_notice(build
         killed[what] = kill(vm, what, times)
     assert pids(vm) == before
     for name in CHATTY:
-        vm.run(f"service stop {name}", timeout=60)
+        vm.run(f"service stop {name}")
     kept = {}
     for name in CHATTY:
         last = int(vm.run(f"/usr/bin/logread -s {name}.out -n 1").stdout.split()[-1])

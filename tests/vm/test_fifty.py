@@ -80,6 +80,6 @@ def test_fifty_services_killed_shims_and_a_frozen_containerd(build, boot):
     after = pids(vm)
     assert {n: p for n, p in after.items() if n != "s07"} == {n: p for n, p in before.items() if n != "s07"}
     # The first process of a container, and that is all there is in these, hears no SIGTERM that it has no handler for.
-    assert vm.poweroff(timeout=180) == 0
+    assert vm.poweroff() == 0
     took = re.search(r"init: shutdown took \d+ ms .*services (\d+).*", vm.console)
     print("signal to power-off, 50 stubborn containers:", took[0])

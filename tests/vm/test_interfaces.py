@@ -117,6 +117,7 @@ def test_wireguard_in_a_namespace_that_others_join_and_what_fails(build, boot):
     vm.wait_console(r"007-no-such-parent: this stays for inspection: mount \S+, mount \S+, interface left0\s")
     assert "interface lo" not in vm.console.replace("create interface lo", "")
     assert vm.run("cat /var/onboot-next").stdout == "next ran\n"
+    vm.wait_for("test -e /run/keelson/up")
     failed = {s["stage"] for s in vm.json("cat /run/keelson/boot.json")["stages"] if not s["ok"]}
     assert failed == {"onboot/001-there", "onboot/006-no-parent", "onboot/007-no-such-parent", "onboot/all", "010-onboot",
                       "020-containerd", "services/taken"}

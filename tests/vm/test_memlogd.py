@@ -53,7 +53,7 @@ def newest_number(vm):
 
 def chatty_numbers(vm, folder):
     """What is in chatty's log files, oldest first: those that are compressed are looked at here."""
-    packed = vm.run(f"cd /var/log && tar cf - {CHATTY}.log* | gzip -c | base64", timeout=120).stdout
+    packed = vm.run(f"cd /var/log && tar cf - {CHATTY}.log* | gzip -c | base64").stdout
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed))) as tar:
         tar.extractall(folder)
     rotated = sorted(folder.glob(f"{CHATTY}.log.*"), key=lambda path: -int(path.name.split(".log.")[1].split(".")[0]))

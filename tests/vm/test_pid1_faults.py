@@ -29,7 +29,7 @@ class Inside:
 
     def __init__(self, vm, name, change, mount=TMPFS):
         self.vm, self.name, self.begin = vm, name, len(vm.console)
-        vm.run(MAKE.format(name=name, mount=mount, change=change), timeout=60)
+        vm.run(MAKE.format(name=name, mount=mount, change=change))
         self.pid = vm.run(START.format(name=name)).stdout.strip()
 
     def says(self, pattern):
@@ -41,7 +41,7 @@ class Inside:
     def ends(self):
         """Powers off. What it ran in is gone then."""
         self.vm.run(f"kill -USR2 {self.pid}")
-        self.vm.wait_for(f"! kill -0 $(cat /run/{self.name}.pid) 2>/dev/null", timeout=60)
+        self.vm.wait_for(f"! kill -0 $(cat /run/{self.name}.pid) 2>/dev/null")
 
 
 def broken_disk(folder):

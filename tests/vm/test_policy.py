@@ -172,7 +172,7 @@ def check_strangers(vm):
 
 
 def check_stops(vm):
-    vm.run("service stop deaf; service stop polite; service stop fugitive", timeout=60)
+    vm.run("service stop deaf; service stop polite; service stop fugitive")
     assert service(vm, "deaf")["last_exit"] == "was ended by signal 9 (Killed)"
     assert service(vm, "polite")["last_exit"] == "exited with status 0"
     vm.wait_for("! pgrep -f 'sleep 31415'")
@@ -197,7 +197,7 @@ def check_loss_is_counted(vm):
 def check_odd_surroundings(vm):
     """The clock is set back by decades, and there is no room for logs."""
     vm.run("date -s @1000; mount -t tmpfs -o size=4k tmpfs /var/log; cat /dev/zero >/var/log/full || true")
-    vm.run("service restart db; service start polite", timeout=60)
+    vm.run("service restart db; service start polite")
     assert service(vm, "db")["state"] == "running" and service(vm, "polite")["up_ms"] < 3600000
     vm.run("umount -l /var/log")  # their logs are there
 
@@ -211,7 +211,7 @@ def remembered(vm):
 def check_what_is_left_over(vm):
     """A task's directory without a task; mounts of a service, and what is known of it, when its svcd is gone."""
     vm.run("service stop hen && mkdir -p /run/containerd/io.containerd.runtime.v2.task/services.linuxkit/hen/rootfs"
-           " && service start hen", timeout=60)
+           " && service start hen")
     vm.wait_console("service hen: an earlier task of it was left over and is removed")
     assert service(vm, "hen")["state"] == "running"
     before = remembered(vm)
@@ -223,13 +223,13 @@ def check_what_is_left_over(vm):
     assert after["hollow"].pop("restarts") >= before["hollow"].pop("restarts") > 0
     assert after == before
     check_loss_is_counted(vm)
-    vm.run("service restart db", timeout=60)
+    vm.run("service restart db")
     assert vm.run("grep -c ' /containers/services/db/rootfs ' /proc/mounts").stdout == "1\n"
 
 
 def check_the_end(vm):
     """svcd is told as PID 1 does it: who starts behind others stops before them, all others at once."""
-    vm.run("service start deaf", timeout=60)
+    vm.run("service start deaf")
     deaf = service(vm, "deaf")["pid"]
     old = vm.run("pidof /usr/bin/svcd").stdout.strip()
     vm.run(f"touch /var/ending; kill -TERM {old}")
@@ -244,11 +244,11 @@ def check_the_end(vm):
 def check_without_svcd(vm):
     """Its socket is hidden: `service` talks to containerd itself."""
     hidden = "unshare -m sh -c 'mount -t tmpfs tmpfs /run/keelson && service %s polite'"
-    vm.run("service stop polite; " + hidden % "start", timeout=60)
+    vm.run("service stop polite; " + hidden % "start")
     assert vm.run(f"{CTR} task ls | grep -c '^polite .*RUNNING'").stdout == "1\n"
-    vm.run(hidden % "restart", timeout=60)
+    vm.run(hidden % "restart")
     assert vm.run(f"{CTR} task ls | grep -c '^polite .*RUNNING'").stdout == "1\n"
-    vm.run(hidden % "stop", timeout=60)
+    vm.run(hidden % "stop")
     assert "polite" not in vm.run(f"{CTR} task ls").stdout
 
 

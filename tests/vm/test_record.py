@@ -188,7 +188,7 @@ def test_what_hangs_is_named_while_it_hangs(folder):
     command: ["sh", "-c", "while :; do sleep 1; done"]
 """
     image = build(folder, yaml)
-    v = record.wait(image, "--mem", "512", "--timeout", harness.BOOT_SECONDS // 6)
+    v = record.wait(image, "--mem", "512", "--timeout", harness.BOOT_SECONDS // 10)
     if v.record and not v.record["running"]:  # a slow machine is not there yet
         v = record.wait(image, "--mem", "512", "--timeout", harness.BOOT_SECONDS)
     assert v.status == 124 and v.verdict == "none", v.console

@@ -44,11 +44,11 @@ def test_sigterm_ends_the_machine(tmp_path):
     process = subprocess.Popen([harness.KEELSON, "run", "--accel", "tcg", "--mem", "64", stopped_machine(tmp_path)],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + harness.BOOT_SECONDS
     while process.poll() is None and not children.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 128 + signal.SIGTERM
+    assert process.wait(harness.BOOT_SECONDS) == 128 + signal.SIGTERM
 
 
 def test_ctrl_a_x_ends_the_machine_and_the_terminal_is_restored(tmp_path):
@@ -56,12 +56,12 @@ def test_ctrl_a_x_ends_the_machine_and_the_terminal_is_restored(tmp_path):
     before = subprocess.run(["stty", "-a"], stdin=slave, capture_output=True, check=True).stdout
     process = subprocess.Popen([harness.KEELSON, "run", "--accel", "tcg", "--mem", "64", stopped_machine(tmp_path)],
                                stdin=slave, stdout=slave, stderr=slave)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + harness.BOOT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         os.write(master, b"\x01x")
         if select.select([master], [], [], 0.5)[0]:
             os.read(master, 65536)
-    assert process.wait(1) == 0
+    assert process.wait(harness.BOOT_SECONDS) == 0
     assert subprocess.run(["stty", "-a"], stdin=slave, capture_output=True, check=True).stdout == before
     os.close(master)
     os.close(slave)

@@ -102,13 +102,13 @@ def test_what_a_container_puts_in_place_of_its_log_holds_nobody_up(build, boot):
     vm = boot(build(HOSTILE), "--mem", "512")
     vm.wait_console(r"svcd: service hostile: .*hostile\.out\.log")
     vm.wait_console(r"svcd: service linker: .*linker\.log")
-    vm.wait_for("service list | grep -q '^steady *running'", timeout=60)
+    vm.wait_for("service list | grep -q '^steady *running'")
     # Nor does one that crashes without a pause.
-    vm.run("service restart steady", timeout=60)
+    vm.run("service restart steady")
     crashes = service(vm, "frantic")["restarts"]
     vm.wait_for(f"[ $(service list | awk '$1 == \"frantic\" {{print $4}}') -gt {crashes + 1} ]")
-    vm.run("service restart steady", timeout=60)
-    vm.run("service stop frantic", timeout=60)
+    vm.run("service restart steady")
+    vm.run("service stop frantic")
     assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/cgroup").stdout == "0::/containerd\n"
     # Memory runs out for containers first.
     assert vm.run("cat /proc/$(pidof /usr/bin/svcd)/oom_score_adj").stdout == "-999\n"

@@ -44,10 +44,10 @@ def test_what_holds_a_shutdown_up_is_named(build, boot, folder):
     disks = [make_disk(folder / name) for name in ("frozen.raw", "outer.raw")]
     vm = boot(build(PLAIN), "--mem", "512", *(w for d in disks for w in ("--disk", f"{d},format=raw")))
     vm.wait_for("test -b /dev/vdb")
-    vm.run(FROZEN, timeout=60)
-    vm.run(LOOP, timeout=60)
-    vm.run(BOMB, timeout=60)
-    assert vm.poweroff(timeout=120) == 0
+    vm.run(FROZEN)
+    vm.run(LOOP)
+    vm.run(BOMB)
+    assert vm.poweroff() == 0
     assert "reboot: Power down" in vm.console
     # The process that no signal ends: its state, and what it waits in.
     assert re.search(r"init: kill took too long", vm.console)

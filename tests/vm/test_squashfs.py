@@ -96,7 +96,7 @@ def test_a_squashfs_root_comes_up_and_goes_down(build, boot, folder):
     image = roots.of_tar(folder / "tree.tar")
     roots.compare(image, roots.of_guest(vm))
     found = {(path, name, value) for path, name, value in re.findall(
-        r"^/(\S+) (\S+)=(\w*)$", vm.run("/usr/lib/xattrs", timeout=60).stdout, re.M)}
+        r"^/(\S+) (\S+)=(\w*)$", vm.run("/usr/lib/xattrs").stdout, re.M)}
     assert found == {(path, name, value.encode("latin-1").hex()) for path, name, value in xattrs_of(image)}
     # Capabilities of files are what the image says.
     status = vm.run("start-stop-daemon -S -c nobody -x /usr/lib/cap/busybox -- cat /proc/self/status").stdout
