@@ -14,6 +14,11 @@ COMMAND = os.environ.get("KEELSON", str(REPO / "build/bin/keelson"))
 DEADLINE_SECONDS = 120
 
 
+def heed_signals():
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Keelson:
     """`keelson` with a home and a cache of its own."""
 
@@ -24,8 +29,8 @@ class Keelson:
                     "no_proxy": "127.0.0.1"}
 
     def start(self, *args, **kw):
-        """In the background; SIGINT ends it, even if whoever runs the tests has it ignored."""
-        kw.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        """In the background; SIGINT and SIGHUP end it, even if whoever runs the tests has them ignored (nohup)."""
+        kw.setdefault("preexec_fn", heed_signals)
         return subprocess.Popen([COMMAND, *map(str, args)], env=self.env, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, cwd=self.home, **kw)
 
