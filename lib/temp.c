@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/fdutil.h"
 #include "lib/log.h"
 
 #define WALK_FDS 16
@@ -68,6 +70,21 @@ int temp_dir_make(struct temp_dir *t, const char *parent, const char *prefix, st
     return 0;
 }
 
+bool temp_is_special(const char *path) {
+    struct stat st;
+
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+int temp_dir_make_beside(struct temp_dir *t, const char *path, const char *prefix, struct err *e) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    AUTO_FREE char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+
+    if (!parent)
+        return err_errno(e, -ENOMEM, "could not create a temporary folder");
+    return temp_dir_make(t, path && !temp_is_special(path) ? parent : NULL, prefix, e);
+}
+
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
     (void)st;
     (void)flag;
@@ -96,8 +113,11 @@ int temp_file_make(char *path) {
 }
 
 int temp_file_rename(const char *path, const char *to) {
+    mode_t mask = umask(0);
+
+    (void)umask(mask);
     (void)pthread_mutex_lock(&there.lock);
-    int r = rename(path, to) < 0 ? -errno : 0;
+    int r = chmod(path, 0666 & ~mask) < 0 || rename(path, to) < 0 ? -errno : 0;
     if (!r)
         forget(path);
     (void)pthread_mutex_unlock(&there.lock);
@@ -109,6 +129,36 @@ void temp_file_remove(const char *path) {
     forget(path);
     (void)unlink(path);
     (void)pthread_mutex_unlock(&there.lock);
+}
+
+int temp_special_open(const char *path) {
+    if (!temp_is_special(path))
+        return -ENOENT;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? -errno : fd;
+}
+
+static int write_aside(const char *path, const void *data, size_t len) {
+    AUTO_FREE char *aside = NULL;
+
+    if (asprintf(&aside, "%s.XXXXXX", path) < 0) {
+        aside = NULL;
+        return -ENOMEM;
+    }
+    AUTO_CLOSE int fd = temp_file_make(aside);
+    int r = fd < 0 ? fd : write_full(fd, data, len);
+    if (!r)
+        r = temp_file_rename(aside, path);
+    if (fd >= 0 && r < 0)
+        temp_file_remove(aside);
+    return r;
+}
+
+int temp_file_write(const char *path, const void *data, size_t len, struct err *e) {
+    AUTO_CLOSE int fd = temp_special_open(path);
+    int r = fd >= 0 ? write_full(fd, data, len) : fd == -ENOENT ? write_aside(path, data, len) : fd;
+
+    return r < 0 ? err_errno(e, r, "could not write %s", path) : 0;
 }
 
 /* The lock is kept: nothing new comes, and what was being given its name has it, or goes. */

@@ -25,6 +25,17 @@ def tar_of(files):
     return out.getvalue()
 
 
+def bzimage(payload):
+    """As much of an x86 kernel as we look at."""
+    head = bytearray(0x400)
+    head[0x1f1] = 1
+    head[0x202:0x206] = b"HdrS"
+    head[0x206:0x208] = (0x20c).to_bytes(2, "little")
+    head[0x248:0x24c] = (16).to_bytes(4, "little")
+    head[0x24c:0x250] = len(payload).to_bytes(4, "little")
+    return bytes(head) + b"\0" * 16 + payload
+
+
 COMPRESSORS = {"gzip": lambda data: gzip.compress(data, 1, mtime=0),
                "zstd": lambda data: subprocess.run(["zstd", "-q", "-1", "-c"], input=data, capture_output=True,
                                                    check=True).stdout}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from builds import Images
 from conftest import COMMAND
-from images import tar_of
+from images import bzimage, tar_of
 
 PART_MAGIC = {b"\x28\xb5\x2f\xfd": "zstd", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"070701": "none"}
 UCODE = b"070701" + b"0" * 506  # only its bytes count here
@@ -209,16 +209,6 @@ def test_docker_has_a_dockerfile_last(keelson, images, with_rc, entry):
         assert last.name == "Dockerfile" and last.pax_headers == {}
         text = tar.extractfile(last).read().decode()
     assert text.splitlines() == ["FROM scratch", "COPY . ./", f'ENTRYPOINT ["{entry}"]']
-
-
-def bzimage(payload):
-    head = bytearray(0x400)
-    head[0x1f1] = 1
-    head[0x202:0x206] = b"HdrS"
-    head[0x206:0x208] = (0x20c).to_bytes(2, "little")
-    head[0x248:0x24c] = (16).to_bytes(4, "little")
-    head[0x24c:0x250] = len(payload).to_bytes(4, "little")
-    return bytes(head) + b"\0" * 16 + payload
 
 
 VMLINUX = b"\x7fELF" + b"kernel code " * 5000

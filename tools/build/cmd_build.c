@@ -304,8 +304,6 @@ static int verify(const struct options *o, struct build b, const char *base, str
     AUTO_FREE char *dir = slash == base ? strdup("/") : slash ? strndup(base, (size_t)(slash - base)) : strdup(".");
     AUTO_TEMP_DIR struct temp_dir again = {""};
 
-    if (o->output && !strcmp(o->output, "-"))
-        return err_set(e, -EINVAL, "could not verify what went to standard output");
     int r = dir ? temp_dir_make(&again, dir, ".verify.", e) : err_errno(e, -ENOMEM, "could not verify %s", base);
     if (r < 0)
         return r;
@@ -331,6 +329,9 @@ static int check_options(const struct options *o, struct err *e) {
     char clean[ENTRY_PATH_MAX];
 
     order.path = o->output;
+    if (o->verify && o->output && (!strcmp(o->output, "-") || temp_is_special(o->output)))
+        return err_set(e, -EINVAL, "could not verify what goes to %s: it is no file",
+                       strcmp(o->output, "-") ? o->output : "standard output");
     int r = format_list_check(&o->formats, &order, e);
 
     if (!r && !o->no_sbom && (entry_path_clean(o->sbom_path, clean, sizeof(clean), NULL) < 0 || !*clean))

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
@@ -96,6 +95,7 @@ static int write_tar(int fd, const struct order *o, enum export_format format, s
     int r;
 
     if (!a || archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
+        archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK || /* the same bytes into a file and a pipe */
         /* Files may have any name; ours are ASCII, and GNU tar complains of the word. */
         (format == EXPORT_FILESYSTEM && archive_write_set_options(a, "hdrcharset=BINARY") != ARCHIVE_OK) ||
         archive_write_open_fd(a, fd) != ARCHIVE_OK)
@@ -114,7 +114,13 @@ static int write_tar(int fd, const struct order *o, enum export_format format, s
 }
 
 static int export_file(const struct order *o, enum export_format format, const char *out, struct err *e) {
+    AUTO_CLOSE int special = temp_special_open(out);
     AUTO_FREE char *aside = NULL;
+
+    if (special >= 0)
+        return write_tar(special, o, format, e);
+    if (special != -ENOENT)
+        return err_errno(e, special, "could not open %s", out);
 
     if (asprintf(&aside, "%s.new-XXXXXX", out) < 0) {
         aside = NULL;
@@ -123,11 +129,9 @@ static int export_file(const struct order *o, enum export_format format, const c
     AUTO_CLOSE int fd = temp_file_make(aside);
     if (fd < 0)
         return err_errno(e, fd, "could not create %s", out);
-    mode_t mask = umask(0);
-    (void)umask(mask);
     int r = write_tar(fd, o, format, e);
     if (!r) {
-        r = fchmod(fd, 0666 & ~mask) < 0 ? -errno : temp_file_rename(aside, out);
+        r = temp_file_rename(aside, out);
         if (r < 0)
             (void)err_errno(e, r, "could not write %s", out);
     }

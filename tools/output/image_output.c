@@ -2,11 +2,15 @@
 #include "tools/output/image_output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "lib/fdutil.h"
 #include "lib/temp.h"
+
+#define CHUNK ((size_t)1 << 20)
 
 struct image_output {
     struct output base;
@@ -28,13 +32,25 @@ static int add_segment(struct output *o, const struct segment *s, struct err *e)
     return output_add_segment(((struct image_output *)o)->parts, s, e);
 }
 
-int image_give_name(const char *from, const char *to, struct err *e) {
-    mode_t mask = umask(0);
+static int copy_into(int fd, const char *from) {
+    AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
+    AUTO_FREE char *chunk = malloc(CHUNK);
+    int r = in < 0 ? -errno : chunk ? 0 : -ENOMEM;
+    ssize_t n = 0;
 
-    (void)umask(mask);
-    if (chmod(from, 0666 & ~mask) < 0 || rename(from, to) < 0)
-        return err_errno(e, -errno, "could not write %s", to);
-    return 0;
+    while (!r && (n = read_full(in, chunk, CHUNK)) > 0)
+        r = write_full(fd, chunk, (size_t)n);
+    if (!r && n < 0)
+        r = (int)n;
+    /* A disk tells only so that it does not take it; what is no disk does not know the call. */
+    return !r && fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : r;
+}
+
+int image_give_name(const char *from, const char *to, struct err *e) {
+    AUTO_CLOSE int fd = temp_special_open(to);
+    int r = fd >= 0 ? copy_into(fd, from) : fd == -ENOENT ? temp_file_rename(from, to) : fd;
+
+    return r < 0 ? err_errno(e, r, "could not write %s", to) : 0;
 }
 
 static int finish(struct output *o, struct err *e) {
@@ -66,14 +82,13 @@ static void free_image(struct output *o) {
 
 static int open_parts(struct image_output *i, const struct format_order *order, struct err *e) {
     const char *slash = strrchr(i->path, '/');
-    AUTO_FREE char *parent = slash == i->path ? strdup("/")
-                             : slash          ? strndup(i->path, (size_t)(slash - i->path))
-                                              : strdup(".");
     AUTO_FREE char *prefix = NULL;
 
-    if (!parent || asprintf(&prefix, ".%s.", slash ? slash + 1 : i->path) < 0)
+    if (asprintf(&prefix, ".%s.", slash ? slash + 1 : i->path) < 0) {
+        prefix = NULL;
         return err_errno(e, -ENOMEM, "could not write %s", i->path);
-    int r = temp_dir_make(&i->dir, parent, prefix, e);
+    }
+    int r = temp_dir_make_beside(&i->dir, i->path, prefix, e);
     if (r < 0)
         return r;
     if (snprintf(i->parts_base, sizeof(i->parts_base), "%s/a", i->dir.path) >= (int)sizeof(i->parts_base))

@@ -12,7 +12,9 @@
 int output_image_new(const char *path, image_make_fn *make, const struct format_order *order, struct output **out,
                      struct err *e);
 
-/* Renames, and gives the rights that a new file has: mkostemp and its like make files that only their owner may read.
+/*
+ * Renames, and gives the rights that a new file has: mkostemp and its like make files that only their owner may read.
+ * What is no file (a disk, a FIFO) gets the bytes.
  */
 int image_give_name(const char *from, const char *to, struct err *e);
 

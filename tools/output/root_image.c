@@ -41,10 +41,7 @@ const struct need *root_image_needs(enum root_kind kind) {
 }
 
 int root_image_open(struct root_image *r, const char *base, struct err *e) {
-    const char *slash = strrchr(base, '/');
-    AUTO_FREE char *parent = slash == base ? strdup("/") : slash ? strndup(base, (size_t)(slash - base)) : strdup(".");
-
-    int ret = parent ? temp_dir_make(&r->dir, parent, ".root.", e) : err_errno(e, -ENOMEM, "could not write %s", base);
+    int ret = temp_dir_make_beside(&r->dir, base, ".root.", e);
     AUTO_FREE char *tar = ret ? NULL : path_join(r->dir.path, "tree.tar");
     if (!ret)
         ret = tar ? output_tar_new(tar, false, &r->tree, e) : err_errno(e, -ENOMEM, "could not write %s", base);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/temp.h"
@@ -13,7 +12,8 @@
 struct stream {
     int fd;
     bool borrowed;                 /* the descriptor is somebody else's */
-    char *path, *temporary;        /* both NULL: it has no name */
+    char *path;                    /* NULL: it has no name */
+    char *temporary;               /* NULL: what is written goes where it belongs at once */
     struct compressor *compressor; /* NULL: what is written goes into the file as it is */
     uint64_t written;              /* before compression, since stream_compress() */
     uint64_t stored;
@@ -25,8 +25,7 @@ static int open_temporary(struct stream *s, const char *path, struct err *e) {
     const char *slash = strrchr(path, '/');
     int dir_len = slash ? (int)(slash + 1 - path) : 0;
 
-    s->path = strdup(path);
-    if (!s->path || asprintf(&s->temporary, "%.*s.%s.XXXXXX", dir_len, path, path + dir_len) < 0) {
+    if (asprintf(&s->temporary, "%.*s.%s.XXXXXX", dir_len, path, path + dir_len) < 0) {
         s->temporary = NULL;
         return err_errno(e, -ENOMEM, "could not write %s", path);
     }
@@ -56,8 +55,12 @@ int stream_open(const char *path, struct stream **out, struct err *e) {
     if (!s)
         return err_errno(e, -ENOMEM, "could not write %s", path);
     s->borrowed = !strcmp(path, "-");
-    s->fd = s->borrowed ? STDOUT_FILENO : -1;
-    int r = s->borrowed ? 0 : open_temporary(s, path, e);
+    s->fd = s->borrowed ? STDOUT_FILENO : temp_special_open(path);
+    if (!s->borrowed && !(s->path = strdup(path)))
+        return err_errno(e, -ENOMEM, "could not write %s", path);
+    int r = s->fd == -ENOENT ? open_temporary(s, path, e)
+            : s->fd < 0      ? err_errno(e, s->fd, "could not open %s", path)
+                             : 0;
     if (!r)
         *out = steal_ptr(&s);
     return r;
@@ -190,9 +193,7 @@ int stream_append(struct stream *s, int fd, uint64_t offset, uint64_t size, stru
 int stream_commit(struct stream *s, struct err *e) {
     if (!s->temporary)
         return 0;
-    mode_t mask = umask(0);
-    (void)umask(mask);
-    int r = fchmod(s->fd, 0666 & ~mask) < 0 ? -errno : temp_file_rename(s->temporary, s->path);
+    int r = temp_file_rename(s->temporary, s->path);
     if (r < 0)
         return err_errno(e, r, "could not write %s", s->path);
     free(s->temporary);

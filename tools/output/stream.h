@@ -10,7 +10,7 @@
 
 struct stream;
 
-/* The file is open, but `path` is untouched. "-": stdout, which has no commit. */
+/* The file is open, but `path` is untouched. "-", a device, a FIFO: written into, without a commit. */
 int stream_open(const char *path, struct stream **out, struct err *e);
 /* Into a file that the caller has open, and closes. There is no commit. */
 int stream_open_fd(int fd, struct stream **out, struct err *e);

@@ -79,15 +79,9 @@ static void free_tar_kernel_initrd(struct output *o) {
 }
 
 static int open_parts(struct tar_kernel_initrd *t, enum compression compression, struct err *e) {
-    const char *slash = strrchr(t->path, '/');
-    AUTO_FREE char *parent = slash == t->path ? strdup("/")
-                             : slash          ? strndup(t->path, (size_t)(slash - t->path))
-                                              : strdup(".");
     char base[PATH_MAX];
+    int r = temp_dir_make_beside(&t->dir, strcmp(t->path, "-") != 0 ? t->path : NULL, ".kernel-initrd.", e);
 
-    if (!parent)
-        return err_errno(e, -ENOMEM, "could not write %s", t->path);
-    int r = temp_dir_make(&t->dir, strcmp(t->path, "-") != 0 ? parent : NULL, ".kernel-initrd.", e);
     if (!r && snprintf(base, sizeof(base), "%s/a", t->dir.path) >= (int)sizeof(base))
         r = err_errno(e, -ENAMETOOLONG, "could not write %s", t->path);
     return r ? r : output_kernel_initrd_new(base, compression, true, &t->parts, e);

@@ -51,7 +51,7 @@ int metadata_write(const char *iso, const void *data, size_t len, struct err *e)
     if (!r)
         r = read_file(made, BUF_DEFAULT_MAX, &image, e);
     (void)remove(made);
-    return r ? r : write_file_atomic(iso, image.data, image.len, 0644, false, e);
+    return r ? r : temp_file_write(iso, image.data, image.len, e);
 }
 
 int metadata_main(int argc, char **argv) {

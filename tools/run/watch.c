@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/spawn.h"
+#include "lib/temp.h"
 #include "tools/run/verdict.h"
 
 struct watch {
@@ -136,7 +137,7 @@ static int draw(const struct watch *w, int status) {
     if (r < 0)
         (void)err_errno(&e, r, "could not draw %s", w->o->boot_chart);
     else
-        r = write_file_atomic(w->o->boot_chart, picture.data, picture.len, 0644, false, &e);
+        r = temp_file_write(w->o->boot_chart, picture.data, picture.len, &e);
     if (r < 0)
         log_error("%s", e.msg);
     return r < 0 && !status ? 1 : status;
