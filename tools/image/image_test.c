@@ -281,6 +281,10 @@ static void references_are_written_in_full(void **state) {
         {"localhost/x", "localhost/x:latest"},
         {"r.example:5000/a/b", "r.example:5000/a/b:latest"},
         {"a@sha256:00", "docker.io/library/a@sha256:00"},
+        {"docker.io/alpine", "docker.io/library/alpine:latest"},
+        {"index.docker.io/alpine:3", "docker.io/library/alpine:3"},
+        {"index.docker.io/linuxkit/init", "docker.io/linuxkit/init:latest"},
+        {"my.docker.io/alpine", "my.docker.io/alpine:latest"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -6,11 +6,19 @@
 #include "tools/image/image.h"
 
 #define REF_MAX 512
+#define HUB "docker.io"
 
-/* Docker's rule: the first component is a registry if it has a dot or a colon or is "localhost". */
-static bool has_registry(const char *ref, size_t first_len) {
-    return memchr(ref, '.', first_len) || memchr(ref, ':', first_len) ||
-           (first_len == 9 && !memcmp(ref, "localhost", 9));
+static bool is_word(const char *text, size_t len, const char *word) {
+    return strlen(word) == len && !memcmp(text, word, len);
+}
+
+/* How long the registry at its beginning is, 0: there is none. Docker's rule: it has a dot or a colon or is
+ * "localhost". */
+static size_t registry_len(const char *ref) {
+    const char *slash = strchr(ref, '/');
+    size_t len = slash ? (size_t)(slash - ref) : 0;
+
+    return memchr(ref, '.', len) || memchr(ref, ':', len) || is_word(ref, len, "localhost") ? len : 0;
 }
 
 static bool valid_char(char c) {
@@ -19,8 +27,7 @@ static bool valid_char(char c) {
 
 /* Only registry and tag may have capitals. */
 static bool has_capitals(const char *ref) {
-    const char *slash = strchr(ref, '/');
-    const char *p = slash && has_registry(ref, (size_t)(slash - ref)) ? slash + 1 : ref;
+    const char *p = ref + registry_len(ref);
 
     while (*p && *p != ':' && *p != '@' && !(*p >= 'A' && *p <= 'Z'))
         p++;
@@ -53,15 +60,12 @@ int image_ref_normalize(const char *ref, char **out, struct err *e) {
     int r = check_ref(ref, e);
     if (r < 0)
         return r;
-    const char *slash = strchr(ref, '/');
-    const char *prefix = "";
-    if (!slash)
-        prefix = "docker.io/library/";
-    else if (!has_registry(ref, (size_t)(slash - ref)))
-        prefix = "docker.io/";
-    const char *last = strrchr(ref, '/');
-    bool tagged = strchr(ref, '@') || strchr(last ? last : ref, ':');
-    if (asprintf(out, "%s%s%s", prefix, ref, tagged ? "" : ":latest") < 0) {
+    size_t host = registry_len(ref);
+    const char *name = ref + host + (host > 0), *last = strrchr(name, '/');
+    bool hub = !host || is_word(ref, host, HUB) || is_word(ref, host, "index." HUB);
+    bool tagged = strchr(name, '@') || strchr(last ? last : name, ':');
+    if (asprintf(out, "%.*s/%s%s%s", hub ? (int)strlen(HUB) : (int)host, hub ? HUB : ref,
+                 hub && !last ? "library/" : "", name, tagged ? "" : ":latest") < 0) {
         *out = NULL;
         return err_errno(e, -ENOMEM, "could not normalize %s", ref);
     }
