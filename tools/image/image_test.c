@@ -285,6 +285,8 @@ static void references_are_written_in_full(void **state) {
         {"index.docker.io/alpine:3", "docker.io/library/alpine:3"},
         {"index.docker.io/linuxkit/init", "docker.io/linuxkit/init:latest"},
         {"my.docker.io/alpine", "my.docker.io/alpine:latest"},
+        {"[::1]:5000/x", "[::1]:5000/x:latest"},
+        {"[2001:DB8::a]/a/b:c", "[2001:DB8::a]/a/b:c"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -292,8 +294,29 @@ static void references_are_written_in_full(void **state) {
         assert_int_equal(image_ref_normalize(cases[i][0], &full, NULL), 0);
         assert_string_equal(full, cases[i][1]);
     }
-    for (const char *const *bad =
-             (const char *const[]){"", "a b", "/a", "a/", "a//b", "a:", "A", "x/Y:z", "localhost:5000/X", NULL};
+    for (const char *const *bad = (const char *const[]){"",
+                                                        "a b",
+                                                        "/a",
+                                                        "a/",
+                                                        "a//b",
+                                                        "a:",
+                                                        "A",
+                                                        "x/Y:z",
+                                                        "localhost:5000/X",
+                                                        "[::1]",
+                                                        "[::1]:5000",
+                                                        "[::1]:/x",
+                                                        "[::1]5/x",
+                                                        "[::1]:a/x",
+                                                        "[::g]/x",
+                                                        "[::1/x",
+                                                        "[]/x",
+                                                        "[1.2.3.4]/x",
+                                                        "[::1%lo]/x",
+                                                        "x/[::1]",
+                                                        "[::1]/[::1]/x",
+                                                        "[00000000000000000000000000000000000000000000::1]/x",
+                                                        NULL};
          *bad; bad++) {
         AUTO_FREE char *full = NULL;
         assert_int_equal(image_ref_normalize(*bad, &full, NULL), -EINVAL);

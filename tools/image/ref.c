@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -21,6 +22,20 @@ static size_t registry_len(const char *ref) {
     return memchr(ref, '.', len) || memchr(ref, ':', len) || is_word(ref, len, "localhost") ? len : 0;
 }
 
+/* Length of "[ADDRESS]" or "[ADDRESS]:PORT" before the first slash, 0: it is no such thing. */
+static size_t ip6_len(const char *ref) {
+    const char *end = strchr(ref, ']'), *slash = strchr(ref, '/');
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+
+    if (*ref != '[' || !end || !slash || end > slash || end - ref > INET6_ADDRSTRLEN)
+        return 0;
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(end - ref - 1), ref + 1);
+    size_t port = (size_t)(slash - end) - 1;
+    bool right = !port || (port > 1 && end[1] == ':' && strspn(end + 2, "0123456789") == port - 1);
+    return right && inet_pton(AF_INET6, text, &address) == 1 ? (size_t)(slash - ref) : 0;
+}
+
 static bool valid_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-/:@", c);
 }
@@ -40,7 +55,7 @@ static int check_ref(const char *ref, struct err *e) {
 
     if (len == 0 || len > REF_MAX)
         return err_set(e, -EINVAL, "image reference of %zu bytes: it must have 1 to %d", len, REF_MAX);
-    for (const char *p = ref; *p; p++)
+    for (const char *p = ref + ip6_len(ref); *p; p++)
         if (!valid_char(*p))
             return err_set(e, -EINVAL, "image reference \"%s\": character %zu is not allowed", ref,
                            (size_t)(p - ref) + 1);

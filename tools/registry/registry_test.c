@@ -28,6 +28,7 @@ static void references_are_taken_apart(void **state) {
         {"alpine", "docker.io", "library/alpine", "latest", NULL},
         {"linuxkit/init:v1", "docker.io", "linuxkit/init", "v1", NULL},
         {"localhost:5000/a/b/c", "localhost:5000", "a/b/c", "latest", NULL},
+        {"[::1]:5000/a/b:t", "[::1]:5000", "a/b", "t", NULL},
         {"x.io/a:t@sha256:" HEX, "x.io", "a", "t", "sha256:" HEX},
         {"x.io/a@sha256:" HEX, "x.io", "a", NULL, "sha256:" HEX},
     };
