@@ -60,6 +60,25 @@ def test_digests_and_the_wrong_platform(keelson, filled, layout):
         "cache", "pull", "--arch", "riscv64", f"{filled.host}/t/many:1")
 
 
+def test_an_image_without_index_of_another_platform(keelson, proxy, tmp_path):
+    """Its configuration alone says what it is for, and is read before any layer comes."""
+    ref, says = f"{proxy.host}/t/one:1", "it is for linux/amd64, not for linux/arm64"
+    (keelson.home / "x.yml").write_text(f"init:\n  - {ref}\n")
+    build = ("build", "--format", "tar", "--no-sbom", "--arch", "arm64", "-o", "x.tar", "x.yml")
+    assert says in keelson.fails("cache", "pull", "--arch", "arm64", ref)
+    assert len([line for line in proxy.seen if line.startswith("GET") and "/blobs/" in line]) == 1, proxy.seen
+    assert keelson.run("cache", "ls").stdout == ""
+    keelson.run("cache", "pull", ref)
+    for words in (build, ("cache", "export", "--arch", "arm64", "-o", "x.tar", ref),
+                  ("cache", "export", "--arch", "arm64", "--format", "filesystem", "-o", "x.tar", ref),
+                  ("cache", "push", "--arch", "arm64", ref, f"{proxy.host}/p/other:1")):
+        assert says in keelson.fails(*words), words
+    line = keelson.fails(*build[:1], "--offline", *build[1:])
+    assert "x.yml:2:" in line and "for linux/arm64 is not in the cache" in line
+    assert not (keelson.home / "x.tar").exists()
+    keelson.run("cache", "pull", "--arch", "all", ref)
+
+
 # What the server does to which request, and what we say; None: we get what we want all the same.
 @pytest.mark.parametrize("pattern, action, times, says", [
     ("manifests", servers.status(401), None, "wants to know who asks"),
@@ -150,7 +169,7 @@ def test_bars_on_a_terminal(keelson, proxy, layout):
         return seen.decode()
     seen = stderr_of()
     assert re.search(rf"{big[:12]} \[=+ +\] 0\.\d/1\.\d MB", seen), seen
-    assert re.search(r"3 layers: (\d\.\d)/\1 MB", seen), seen
+    assert re.search(r"2 layers: (\d\.\d)/\1 MB", seen), seen
     assert stderr_of("-q") == "" and keelson.run("cache", "pull", f"{proxy.host}/t/one:1").stderr == ""
 
 

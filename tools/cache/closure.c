@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "tools/image/image.h"
 
 #define INDEX_DEPTH_MAX 4
 #define ATTESTATION_OF "vnd.docker.reference.digest"
@@ -99,10 +100,24 @@ static int add_plain(struct closure *c, const char *cache_dir, const json_t *obj
     return r < 0 ? r : add(c, cache_dir, &desc, false, &item, e);
 }
 
-static int add_manifest(struct closure *c, const char *cache_dir, const json_t *doc, struct err *e) {
+int manifest_platform_check(const char *cache_dir, const json_t *manifest, const char *arch, struct err *e) {
+    AUTO_JSON json_t *config = NULL;
+    struct blob_desc desc;
+    int r = blob_desc_parse(json_object_get(manifest, "config"), "$.config", &desc, e);
+
+    if (r < 0 || !blob_exists(cache_dir, &desc))
+        return r;
+    r = blob_load_json(cache_dir, &desc, &config, e);
+    return r < 0 ? r : image_platform_check(config, arch, e);
+}
+
+static int add_manifest(struct closure *c, const char *cache_dir, const json_t *doc, const char *arch, struct err *e) {
     const json_t *layer;
     size_t i;
-    int r = add_plain(c, cache_dir, json_object_get(doc, "config"), "$.config", e);
+    int r = arch ? manifest_platform_check(cache_dir, doc, arch, e) : 0;
+
+    if (!r)
+        r = add_plain(c, cache_dir, json_object_get(doc, "config"), "$.config", e);
 
     json_array_foreach(json_object_get(doc, "layers"), i, layer) {
         if (!r)
@@ -143,7 +158,7 @@ static int add_document(struct closure *c, const char *cache_dir, const struct b
     int r = blob_exists(cache_dir, desc) ? blob_load_json(cache_dir, desc, &doc, e) : 0;
     if (!r && doc)
         r = json_is_array(json_object_get(doc, "manifests")) ? add_index(c, cache_dir, doc, arch, depth, e)
-                                                             : add_manifest(c, cache_dir, doc, e);
+                                                             : add_manifest(c, cache_dir, doc, arch, e);
     return r < 0 ? r : add(c, cache_dir, desc, true, &item, e);
 }
 

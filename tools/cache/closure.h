@@ -23,12 +23,17 @@ struct closure {
 
 /*
  * Adds what `root` reaches, of an index only what is for linux/ARCH (NULL: everything). What the cache lacks is counted
- * and not an error; a document that is damaged is. -ENOENT: an index without that platform.
+ * and not an error; a document that is damaged is. -ENOENT: an index without that platform; -ENODATA: a manifest of
+ * another one.
  */
 int closure_add(struct closure *c, const char *cache_dir, const struct blob_desc *root, const char *arch,
                 struct err *e);
 void closure_free(struct closure *c);
 #define AUTO_CLOSURE AUTO(closure_free)
+
+/* Whether a manifest without an index is for linux/ARCH: see image_platform_check(). What is missing is not looked at.
+ */
+int manifest_platform_check(const char *cache_dir, const json_t *manifest, const char *arch, struct err *e);
 
 /* ARCH is an architecture ("arm64"), or one with its variant ("arm/v7"); without a variant, any of them is meant. */
 

@@ -21,8 +21,12 @@ int index_manifest(const char *cache_dir, const char *name, const char *arch, st
     AUTO_JSON json_t *doc = NULL;
     int r = load_named(cache_dir, name, out, &doc, e);
 
-    if (r < 0 || !json_is_array(json_object_get(doc, "manifests")))
+    if (r < 0)
         return r;
+    if (!json_is_array(json_object_get(doc, "manifests"))) {
+        r = manifest_platform_check(cache_dir, doc, arch, e);
+        return r < 0 ? err_wrap(e, r, "%s", name) : 0;
+    }
     const json_t *entry = index_platform(doc, arch);
     return entry ? blob_desc_parse(entry, "$.manifests[]", out, e)
                  : err_set(e, -ENOENT, "%s has no variant for linux/%s", name, arch);
@@ -60,8 +64,10 @@ int index_narrow(const char *cache_dir, const char *arch, struct blob_desc *root
     size_t i;
     int r = entries ? blob_load_json(cache_dir, root, &doc, e) : err_errno(e, -ENOMEM, "could not write an index");
 
-    if (r < 0 || !json_is_array(json_object_get(doc, "manifests")))
+    if (r < 0)
         return r;
+    if (!json_is_array(json_object_get(doc, "manifests")))
+        return manifest_platform_check(cache_dir, doc, arch, e);
     json_array_foreach(json_object_get(doc, "manifests"), i, entry) {
         if (index_wants(doc, entry, arch) && json_array_append(entries, (json_t *)(uintptr_t)entry) < 0)
             return err_errno(e, -ENOMEM, "could not write an index");

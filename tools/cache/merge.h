@@ -14,7 +14,7 @@
 int index_put(const char *cache_dir, const char *name, const struct blob_desc *manifest, const char *arch,
               const struct blob_desc *attestation, struct err *e);
 
-/* The manifest for the platform behind a name; -ENOENT. */
+/* The manifest for the platform behind a name; -ENOENT; -ENODATA: it is a manifest of another platform. */
 int index_manifest(const char *cache_dir, const char *name, const char *arch, struct blob_desc *out, struct err *e);
 
 /* Appends the architectures of an index ("amd64"), each once; none if the name is that of a single manifest. */

@@ -98,6 +98,17 @@ static int read_manifest(struct image *img, const json_t *manifest, struct err *
     return r;
 }
 
+int image_platform_check(const json_t *config, const char *arch, struct err *e) {
+    const char *os = json_string_value(json_object_get(config, "os"));
+    const char *cpu = json_string_value(json_object_get(config, "architecture"));
+    size_t len = cpu ? strlen(cpu) : 0;
+    bool is_linux = !os || !*os || !strcmp(os, "linux");
+
+    if (is_linux && (!len || (!strncmp(arch, cpu, len) && (!arch[len] || arch[len] == '/'))))
+        return 0;
+    return err_set(e, -ENODATA, "it is for %s/%s, not for linux/%s", is_linux ? "linux" : os, len ? cpu : "?", arch);
+}
+
 int image_open(const char *cache_dir, const char *ref, const char *arch, struct image **out, struct err *e) {
     AUTO_IMAGE struct image *img = calloc(1, sizeof(*img));
     AUTO_JSON json_t *manifest = NULL;
@@ -108,12 +119,17 @@ int image_open(const char *cache_dir, const char *ref, const char *arch, struct 
     int r = image_ref_normalize(ref, &img->ref, e);
     if (!r)
         r = layout_find(cache_dir, img->ref, &desc, e);
+    char root[DIGEST_MAX] = "";
+    if (!r)
+        memcpy(root, desc.digest, sizeof(root));
     if (!r)
         r = find_manifest(img, arch, &desc, &manifest, e);
     if (r < 0)
         return r;
     (void)snprintf(img->digest, sizeof(img->digest), "%s", desc.digest);
     r = read_manifest(img, manifest, e);
+    if (!r && !strcmp(desc.digest, root))
+        r = image_platform_check(img->config, arch, e);
     if (r < 0)
         return err_wrap(e, r, "image %s", img->ref);
     *out = steal_ptr(&img);

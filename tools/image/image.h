@@ -21,8 +21,13 @@ int image_cache_dir(const char *option, char **out, struct err *e);
 /* This machine's architecture as OCI calls it: "amd64", "arm64". */
 const char *image_host_arch(void);
 
-/* Opens `ref` (any form) for "linux/ARCH" (arch as in OCI: amd64, arm64). -ENOENT: not in the cache. */
+/*
+ * Opens `ref` (any form) for "linux/ARCH" (arch as in OCI: amd64, arm64). -ENOENT: not in the cache. -ENODATA: it has
+ * no index, and is of another platform.
+ */
 int image_open(const char *cache_dir, const char *ref, const char *arch, struct image **out, struct err *e);
+/* An image without an index tells its platform in its configuration, if anywhere. -ENODATA: it is another one. */
+int image_platform_check(const json_t *config, const char *arch, struct err *e);
 void image_close(struct image *img);
 DEFINE_AUTO(struct image *, image_close)
 #define AUTO_IMAGE AUTO(image_close_auto)

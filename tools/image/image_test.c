@@ -323,6 +323,28 @@ static void references_are_written_in_full(void **state) {
     }
 }
 
+static void a_configuration_tells_its_platform(void **state) {
+    static const struct {
+        const char *config, *arch;
+        int result;
+    } cases[] = {
+        {"{}", "arm64", 0},
+        {"{\"os\":\"\",\"architecture\":\"\"}", "arm64", 0},
+        {"{\"os\":\"linux\",\"architecture\":\"arm64\"}", "arm64", 0},
+        {"{\"os\":\"linux\",\"architecture\":\"arm\"}", "arm/v7", 0},
+        {"{\"architecture\":\"arm\"}", "arm64", -ENODATA},
+        {"{\"os\":\"linux\",\"architecture\":\"amd64\"}", "arm64", -ENODATA},
+        {"{\"os\":\"windows\",\"architecture\":\"amd64\"}", "amd64", -ENODATA},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO_JSON json_t *config = json_loads(cases[i].config, 0, NULL);
+        assert_non_null(config);
+        assert_int_equal(image_platform_check(config, cases[i].arch, NULL), cases[i].result);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -344,6 +366,7 @@ int main(void) {
         T(the_same_entries_give_the_same_digest),
         T(names_move_and_unknown_ones_are_told),
         T(references_are_written_in_full),
+        T(a_configuration_tells_its_platform),
     };
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* as main does: libarchive's names */
     return cmocka_run_group_tests(tests, NULL, NULL);

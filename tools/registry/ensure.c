@@ -61,7 +61,7 @@ static int bring(const struct image_ensure *o, const struct reference *ref, stru
     struct blob_desc desc;
     int r;
 
-    if (o->docker && !registry_has_asked(o->registry, ref->name) && from_docker(o, ref))
+    if (o->docker && !registry_has_asked(o->registry, ref->name) && from_docker(o, ref) && is_cached(o, ref))
         return registry_note_asked(o->registry, ref->name, e);
     if (!refresh && is_cached(o, ref))
         return 0;

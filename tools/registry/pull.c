@@ -82,6 +82,23 @@ static int fetch_root(const struct target *t, const char *cache_dir, const struc
     return r;
 }
 
+/* Before its layers come. What is no image, but lies in a registry all the same, has no platform. */
+static int check_platform(const struct target *t, const char *cache_dir, const json_t *manifest, const char *arch,
+                          struct err *e) {
+    struct transfer x = {.target = t, .cache_dir = cache_dir};
+    struct blob_desc desc;
+    int r = blob_desc_parse(json_object_get(manifest, "config"), "$.config", &desc, e);
+
+    if (r < 0 || !strstr(desc.media_type, "image"))
+        return r;
+    if (!blob_exists(cache_dir, &desc))
+        r = transfer_add(&x, &desc, e);
+    if (!r && x.len)
+        r = blob_fetch(&x, t->curl, 0, e);
+    transfer_free(&x);
+    return r < 0 ? r : manifest_platform_check(cache_dir, manifest, arch, e);
+}
+
 static int pull_from(const struct target *t, const char *cache_dir, const struct reference *ref, const char *arch,
                      struct err *e) {
     struct transfer x = {.target = t, .cache_dir = cache_dir, .move = blob_fetch};
@@ -90,6 +107,8 @@ static int pull_from(const struct target *t, const char *cache_dir, const struct
     struct blob_desc desc = {0};
     int r = fetch_root(t, cache_dir, ref, &desc, &doc, e);
 
+    if (!r && arch && !manifest_is_index(doc))
+        r = check_platform(t, cache_dir, doc, arch, e);
     if (!r)
         r = add_document(&p, doc, arch, 0, e);
     if (!r)

@@ -41,7 +41,7 @@ DEFINE_AUTO(struct registry *, registry_free)
 
 /*
  * Fetches what the cache does not have yet of the image, for linux/ARCH (NULL: for all platforms), with its
- * attestations, and gives it its name. -ENOENT: no endpoint has it.
+ * attestations, and gives it its name. -ENOENT: no endpoint has it; -ENODATA: not for that platform.
  */
 int registry_pull(struct registry *r, const char *cache_dir, const struct reference *ref, const char *arch,
                   struct err *e);
