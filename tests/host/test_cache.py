@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import tarfile
@@ -258,6 +259,37 @@ def test_full_disk(keelson, filled, tmp_path):
         timeout=TOOL_SECONDS, env=keelson.env)
     assert done.returncode == 1 and "No space left on device" in done.stderr, (done.returncode, done.stderr)
     assert len(done.stderr.splitlines()) == 1
+
+
+def small_files():
+    """No file may grow beyond that, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+@pytest.mark.parametrize("form", ["oci", "docker", "filesystem"])
+def test_an_export_to_a_full_disk(keelson, filled, form):
+    ref = f"{filled.host}/t/one:1"
+    keelson.run("cache", "pull", ref)
+    (keelson.home / "full").symlink_to("/dev/full")
+    before = {p.name for p in keelson.home.iterdir()}
+    words = ("cache", "export", "--format", form, "-o")
+    assert "No space left on device" in keelson.fails(*words, "full", ref)
+    line = keelson.run(*words, "x.tar", ref, check=False, preexec_fn=small_files).stderr
+    assert line.startswith(f"keelson: could not export {ref}: ") and line.endswith("File too large\n"), line
+    assert {p.name for p in keelson.home.iterdir()} == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_killed_export_leaves_nothing(keelson, number):
+    keelson.cache.mkdir()
+    os.mkfifo(keelson.cache / "index.json")  # whoever opens it waits
+    job = keelson.start("cache", "export", "-o", "x.tar", "a/b")
+    while job.poll() is None and not list(keelson.home.glob("x.tar*")):
+        time.sleep(0.01)
+    job.send_signal(number)
+    job.communicate(timeout=TOOL_SECONDS)
+    assert job.returncode == -number and [p.name for p in keelson.home.iterdir()] == ["cache"]
 
 
 def test_an_unreadable_cache(keelson, filled, tmp_path):

@@ -56,7 +56,7 @@ int import_name(struct import *im, const struct blob_desc *desc, const char *nam
 
 /* --- export_docker.c --- */
 
-/* The image for docker load, named `as`, into an archive open for writing; errors of the archive are -EPIPE. */
+/* The image for docker load, named `as`, into an archive open for writing. */
 int export_docker(struct archive *a, const char *cache_dir, const char *ref, const char *as, const char *arch,
                   struct err *e);
 

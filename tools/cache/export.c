@@ -95,17 +95,14 @@ static int write_tar(int fd, const struct order *o, enum export_format format, s
     int r;
 
     if (!a || archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
-        archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK || /* the same bytes into a file and a pipe */
         /* Files may have any name; ours are ASCII, and GNU tar complains of the word. */
         (format == EXPORT_FILESYSTEM && archive_write_set_options(a, "hdrcharset=BINARY") != ARCHIVE_OK) ||
-        archive_write_open_fd(a, fd) != ARCHIVE_OK)
+        tar_open_fd(a, &fd) < 0)
         r = err_errno(e, -ENOMEM, "could not write a tar");
     else
         r = writers[format](a, o, e);
     if (!r && archive_write_close(a) != ARCHIVE_OK)
-        r = -EPIPE;
-    if (r == -EPIPE)
-        (void)err_set(e, -archive_errno(a) < 0 ? -archive_errno(a) : -EIO, "%s", archive_error_string(a));
+        r = tar_error(a, "the end", e);
     if (r < 0 && a)
         (void)archive_write_fail(a); /* no end: a reader must not take it for a whole one */
     if (a)

@@ -83,24 +83,19 @@ int layer_writer_new(const char *cache_dir, struct layer_writer **out, struct er
     return 0;
 }
 
-static int tar_error(struct layer_writer *w, const char *path, struct err *e) {
-    if (w->err.code)
-        return err_set(e, w->err.code, "%s", w->err.msg);
-    const char *why = archive_error_string(w->tar);
-    return err_set(e, -EIO, "could not write %s to a layer: %s", path, why ? why : "unknown error");
-}
-
 int layer_writer_add(struct layer_writer *w, const struct entry *entry, const struct entry_content *content,
                      struct err *e) {
     int r = tar_write_entry(w->tar, entry, content, e);
 
-    return r == -EPIPE ? tar_error(w, entry->path, e) : r;
+    return r < 0 && w->err.code ? err_set(e, w->err.code, "%s", w->err.msg) : r;
 }
 
 int layer_writer_finish(struct layer_writer *w, struct layer_desc *desc, struct err *e) {
-    int r = archive_write_close(w->tar) == ARCHIVE_OK ? 0 : tar_error(w, "the end", e);
+    int r = archive_write_close(w->tar) == ARCHIVE_OK ? 0 : tar_error(w->tar, "a layer's end", e);
 
-    if (!r && (r = compress(w, NULL, 0, ZSTD_e_end)) < 0)
+    if (!r)
+        r = compress(w, NULL, 0, ZSTD_e_end);
+    if (r < 0 && w->err.code)
         (void)err_set(e, r, "%s", w->err.msg);
     if (!r)
         r = digest_final(w->diff_hash, desc->diff_id, e);

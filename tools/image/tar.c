@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "lib/fdutil.h"
+
 int entry_path_clean(const char *raw, char *out, size_t len, struct err *e) {
     size_t used = 0;
 
@@ -52,6 +54,28 @@ static void fill_header(struct archive_entry *ae, const struct entry *entry) {
         archive_entry_xattr_add_entry(ae, entry->xattrs[i].name, entry->xattrs[i].value, entry->xattrs[i].len);
 }
 
+static la_ssize_t on_bytes(struct archive *a, void *data, const void *bytes, size_t len) {
+    int r = write_full(*(const int *)data, bytes, len);
+
+    if (r < 0)
+        archive_set_error(a, -r, "%s", strerror(-r));
+    return r < 0 ? -1 : (la_ssize_t)len;
+}
+
+int tar_open_fd(struct archive *a, const int *fd) {
+    return archive_write_set_bytes_in_last_block(a, 1) == ARCHIVE_OK &&
+                   archive_write_open(a, (void *)(uintptr_t)fd, NULL, on_bytes, NULL) == ARCHIVE_OK
+               ? 0
+               : -ENOMEM;
+}
+
+int tar_error(struct archive *a, const char *path, struct err *e) {
+    const char *why = archive_error_string(a);
+    int code = archive_errno(a);
+
+    return err_set(e, code > 0 ? -code : -EIO, "could not write %s: %s", path, why ? why : "unknown error");
+}
+
 static int copy_content(struct archive *a, const struct entry *entry, const struct entry_content *content,
                         struct err *e) {
     char chunk[32768];
@@ -64,7 +88,7 @@ static int copy_content(struct archive *a, const struct entry *entry, const stru
         if (n == 0)
             return err_set(e, -EIO, "could not read %s: its contents end too early", entry->path);
         if (archive_write_data(a, chunk, (size_t)n) != n)
-            return -EPIPE;
+            return tar_error(a, entry->path, e);
         left -= (uint64_t)n;
     }
     return 0;
@@ -76,7 +100,7 @@ int tar_write_entry(struct archive *a, const struct entry *entry, const struct e
     if (!ae)
         return err_errno(e, -ENOMEM, "could not write %s", entry->path);
     fill_header(ae, entry);
-    int r = archive_write_header(a, ae) == ARCHIVE_OK ? 0 : -EPIPE;
+    int r = archive_write_header(a, ae) == ARCHIVE_OK ? 0 : tar_error(a, entry->path, e);
     archive_entry_free(ae);
     if (!r && entry->type == ENTRY_FILE && entry->size > 0)
         r = copy_content(a, entry, content, e);

@@ -14,7 +14,14 @@
  */
 int entry_path_clean(const char *raw, char *out, size_t len, struct err *e);
 
-/* Writes header and contents. -EPIPE: libarchive failed, its error string says why; other errors are in *e. */
+/*
+ * Opens for writing into a descriptor, the same bytes whatever it is of. archive_write_open_fd() leaves out why a write
+ * has failed.
+ */
+int tar_open_fd(struct archive *a, const int *fd);
+/* What libarchive could not write, and why. */
+int tar_error(struct archive *a, const char *path, struct err *e);
+/* Writes header and contents. */
 int tar_write_entry(struct archive *a, const struct entry *entry, const struct entry_content *content, struct err *e);
 
 /*

@@ -109,8 +109,6 @@ static int tar_one(struct archive *tar, const char *root, const char *path, unsi
                                 .mode = dir ? 0755 : 0644,
                                 .size = dir ? 0 : (uint64_t)st.st_size};
     int r = tar_write_entry(tar, &entry, &content, e);
-    if (r == -EPIPE)
-        return err_set(e, -EIO, "could not write kernel.tar: %s", archive_error_string(tar));
     return r < 0 || !dir ? r : tar_tree(tar, root, path, depth + 1, e);
 }
 
@@ -133,13 +131,12 @@ static int write_tar(const struct kernel *k, int fd, struct err *e) {
     struct archive *tar = archive_write_new();
     int r = 0;
 
-    if (!tar || archive_write_set_format_pax_restricted(tar) != ARCHIVE_OK ||
-        archive_write_open_fd(tar, fd) != ARCHIVE_OK)
+    if (!tar || archive_write_set_format_pax_restricted(tar) != ARCHIVE_OK || tar_open_fd(tar, &fd) < 0)
         r = err_errno(e, -ENOMEM, "could not write kernel.tar");
     if (!r)
         r = tar_one(tar, k->dir, "lib", 0, e);
     if (tar && archive_write_close(tar) != ARCHIVE_OK && !r)
-        r = err_set(e, -EIO, "could not write kernel.tar: %s", archive_error_string(tar));
+        r = tar_error(tar, "kernel.tar", e);
     if (tar)
         (void)archive_write_free(tar);
     return r;
