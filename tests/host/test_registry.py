@@ -40,6 +40,17 @@ def test_pull_and_push(keelson, filled, layout):
     assert skopeo_digest(filled.host, "p/many:2") == skopeo_digest(filled.host, "t/many:1")
 
 
+def test_a_digest_that_is_not_the_images_is_not_pushed_to(keelson, filled, layout):
+    ref = f"{filled.host}/t/one:1"
+    keelson.run("cache", "pull", ref)
+    for name in (f"{filled.host}/p/pinned@{layout.zstd}", f"{filled.host}/p/pinned:1@{layout.zstd}"):
+        line = keelson.fails("cache", "push", ref, name)
+        assert line == f"keelson: could not push {name}: what would be sent has digest {layout.one}"
+        keelson.fails("cache", "pull", name.partition("@")[0])
+    keelson.run("cache", "push", ref, f"{filled.host}/p/pinned:1@{layout.one}")
+    assert skopeo_digest(filled.host, "p/pinned:1") == layout.one
+
+
 def test_pushing_as_linuxkit_does(keelson, filled):
     """--remote-name, and --with-arch-tags: TAG-ARCH of each platform beside the index."""
     keelson.run("cache", "pull", "--arch", "all", f"{filled.host}/t/many:1")

@@ -24,6 +24,12 @@ static void restart(struct http_request *rq) {
     buf_reset(&d->text);
 }
 
+int manifest_check_name(const struct blob_desc *desc, const struct reference *to, struct err *e) {
+    return to->digest && strcmp(to->digest, desc->digest) != 0
+               ? err_set(e, -EINVAL, "what would be sent has digest %s", desc->digest)
+               : 0;
+}
+
 bool manifest_is_index(const json_t *doc) {
     return json_is_array(json_object_get(doc, "manifests"));
 }

@@ -147,6 +147,8 @@ int registry_push(struct registry *r, const char *cache_dir, const char *ref, co
     if (!result && arch)
         result = index_narrow(cache_dir, arch, &root, e);
     if (!result)
+        result = manifest_check_name(&root, to, e);
+    if (!result)
         result = closure_add(&c, cache_dir, &root, NULL, e);
     if (!result && c.missing)
         result = err_set(e, -ENOENT,

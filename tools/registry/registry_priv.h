@@ -89,6 +89,8 @@ int manifest_get(const struct target *t, const char *cache_dir, struct blob_desc
 /* Sends a manifest of the cache, under a tag or its digest. */
 int manifest_put(const struct target *t, const char *cache_dir, const struct blob_desc *desc, const char *version,
                  struct err *e);
+/* -EINVAL: `to` is pinned to another digest than what is to get the name has. */
+int manifest_check_name(const struct blob_desc *desc, const struct reference *to, struct err *e);
 bool manifest_is_index(const json_t *doc);
 /* What the document says it is; else `otherwise`, if that can be; else what it looks like. */
 void manifest_set_type(struct blob_desc *desc, const json_t *doc, const char *otherwise);

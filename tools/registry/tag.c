@@ -30,7 +30,9 @@ int registry_tag(struct registry *r, const char *cache_dir, const struct referen
         .registry = r, .endpoint = list[len - 1], .curl = r->curl, .repository = from->repository, .push = true};
     result = manifest_fetch(&t, cache_dir, reference_version(from), &desc, &doc, e);
     if (!result)
-        result = manifest_put(&t, cache_dir, &desc, reference_version(to), e);
+        result = manifest_check_name(&desc, to, e);
+    if (!result)
+        result = manifest_put(&t, cache_dir, &desc, to->tag ? to->tag : desc.digest, e);
     return result < 0 ? err_wrap(e, result, "could not tag %s as %s", from->name, to->name) : 0;
 }
 
