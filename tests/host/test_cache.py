@@ -11,6 +11,7 @@ import time
 
 import pytest
 import servers
+from conftest import COMMAND
 from images import Layout
 from servers import Fault
 
@@ -259,6 +260,47 @@ def test_full_disk(keelson, filled, tmp_path):
         timeout=TOOL_SECONDS, env=keelson.env)
     assert done.returncode == 1 and "No space left on device" in done.stderr, (done.returncode, done.stderr)
     assert len(done.stderr.splitlines()) == 1
+
+
+def names_in(keelson):
+    return {item["name"].removeprefix("docker.io/t/") for item in json.loads(keelson.run("cache", "ls", "--json").stdout)}
+
+
+def test_signatures_go_with_the_last_image_of_their_repository(keelson):
+    """As cosign names them: after the digest of an index, or of a platform's manifest."""
+    cache = Layout(keelson.cache)
+    manifest = cache.manifest([{"etc/x": b"x"}])
+    index = cache.index({"amd64": manifest})
+    for name in ("x:1", "x:2", "y:1"):
+        cache.name(index, f"docker.io/t/{name}")
+    of_index, of_manifest = index["digest"].replace(":", "-"), manifest["digest"].replace(":", "-")
+    attached = {f"x:{of_index}.sig", f"x:{of_manifest}.att", f"x:{of_index}"}
+    others = {f"y:{of_index}.sig", f"x:sha256-{'0' * 64}.sig", f"x:{of_index}x"}
+    for name in attached | others:
+        cache.name(cache.manifest([{"signature": name.encode()}]), f"docker.io/t/{name}")
+    keelson.run("cache", "rm", "t/x:1")
+    assert names_in(keelson) == {"x:2", "y:1"} | attached | others
+    keelson.run("cache", "rm", "t/x:2")
+    assert names_in(keelson) == {"y:1"} | others
+    assert "4 images, 13 blobs, 0 wrong" in keelson.verify()
+    keelson.run("cache", "rm", "t/y:1")
+    assert names_in(keelson) == others - {f"y:{of_index}.sig"}
+
+
+def test_images_are_removed_from_a_full_disk(keelson, tmp_path):
+    """Where there is no room for a new index.json either."""
+    cache = Layout(keelson.cache)
+    for name in ("big", "small"):
+        cache.name(cache.manifest([{"etc/x": os.urandom(300_000 if name == "big" else 3)}]), f"docker.io/t/{name}:1")
+    keelson.run("cache", "gc")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = ('mount -t tmpfs -o size=1m none "$1" && cp -r "$2" "$1/cache" && { ! cat /dev/zero >"$1/fill"; } 2>/dev/null && '
+              '{ ! echo x >"$1/more"; } 2>/dev/null && "$3" cache rm t/big:1 && "$3" cache ls && "$3" cache verify')
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script, "sh", disk, keelson.cache, COMMAND], capture_output=True, text=True,
+                          check=False, timeout=TOOL_SECONDS, env=keelson.env | {"KEELSON_CACHE": str(disk / "cache")})
+    assert done.returncode == 0, done.stderr
+    assert "docker.io/t/small:1" in done.stdout and "big" not in done.stdout and "1 images, 3 blobs, 0 wrong" in done.stdout
 
 
 def small_files():

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes: blobs that no name reaches, what is left of transfers, names, everything. */
+/* What goes: blobs that no name reaches, what is left of transfers, everything. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,21 +12,26 @@
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
 #include "tools/cache/partial.h"
-#include "tools/image/image.h"
 #include "tools/image/layout.h"
 
 struct sweep {
     const char **keep; /* sorted */
     size_t keep_len;
-    uint64_t freed;
-    size_t removed;
+    struct swept *done;
 };
 
 static int compare(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int reach_all(const char *cache_dir, struct closure *c, struct err *e) {
+static bool is_one_of(const char *name, const char *const *names, size_t len) {
+    for (size_t i = 0; name && i < len; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
+static int reach_all(const char *cache_dir, const char *const *but, size_t len, struct closure *c, struct err *e) {
     AUTO_JSON json_t *index = NULL;
     const json_t *entry;
     struct blob_desc desc;
@@ -34,6 +39,8 @@ static int reach_all(const char *cache_dir, struct closure *c, struct err *e) {
     int r = layout_load(cache_dir, &index, e);
 
     json_array_foreach(json_object_get(index, "manifests"), i, entry) {
+        if (is_one_of(layout_entry_name(entry), but, len))
+            continue;
         if (!r)
             r = blob_desc_parse(entry, "$.manifests[]", &desc, e);
         if (!r)
@@ -45,7 +52,7 @@ static int reach_all(const char *cache_dir, struct closure *c, struct err *e) {
     return r;
 }
 
-static int remove_file(struct sweep *s, const char *path, struct err *e) {
+static int remove_file(struct swept *s, const char *path, struct err *e) {
     struct stat st;
 
     if (lstat(path, &st) < 0 || unlink(path) < 0)
@@ -67,7 +74,7 @@ static int sweep_blobs(struct sweep *s, const char *cache_dir, struct err *e) {
         if (bsearch(&name, s->keep, s->keep_len, sizeof(*s->keep), compare))
             continue;
         AUTO_FREE char *path = path_join(dir, name);
-        r = path ? remove_file(s, path, e) : err_errno(e, -ENOMEM, "could not clean up %s", cache_dir);
+        r = path ? remove_file(s->done, path, e) : err_errno(e, -ENOMEM, "could not clean up %s", cache_dir);
     }
     return r;
 }
@@ -84,33 +91,33 @@ static int sweep_partials(struct sweep *s, const char *cache_dir, struct err *e)
         AUTO_FREE char *path = path_join(dir, names.v[i]);
         AUTO_CLOSE int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-            r = remove_file(s, path, e);
+            r = remove_file(s->done, path, e);
     }
     return r;
 }
 
-static int sweep(const char *cache_dir, struct sweep *s, struct err *e) {
+int cache_sweep(const char *cache_dir, const char *const *but, size_t len, struct swept *done, struct err *e) {
     AUTO_CLOSURE struct closure c = {0};
-    int r = reach_all(cache_dir, &c, e);
+    struct sweep s = {.done = done};
+    int r = reach_all(cache_dir, but, len, &c, e);
 
     if (r < 0)
         return r;
-    s->keep = calloc(c.len + 1, sizeof(*s->keep));
-    if (!s->keep)
+    s.keep = calloc(c.len + 1, sizeof(*s.keep));
+    if (!s.keep)
         return err_errno(e, -ENOMEM, "could not clean up %s", cache_dir);
     for (size_t i = 0; i < c.len; i++)
-        s->keep[s->keep_len++] = c.v[i].desc.digest + strlen("sha256:");
-    qsort(s->keep, s->keep_len, sizeof(*s->keep), compare);
-    r = sweep_blobs(s, cache_dir, e);
+        s.keep[s.keep_len++] = c.v[i].desc.digest + strlen("sha256:");
+    qsort(s.keep, s.keep_len, sizeof(*s.keep), compare);
+    r = sweep_blobs(&s, cache_dir, e);
     if (!r)
-        r = sweep_partials(s, cache_dir, e);
-    free(s->keep);
-    s->keep = NULL;
+        r = sweep_partials(&s, cache_dir, e);
+    free(s.keep);
     return r;
 }
 
 /* Parts of initrds can be made again from the images. */
-static int sweep_segments(const char *cache_dir, struct sweep *s, struct err *e) {
+static int sweep_segments(const char *cache_dir, struct swept *s, struct err *e) {
     AUTO_FREE char *dir = path_join(cache_dir, STORE_FOLDER);
     uint64_t freed = 0;
     size_t removed = 0;
@@ -121,36 +128,22 @@ static int sweep_segments(const char *cache_dir, struct sweep *s, struct err *e)
     return r;
 }
 
-static int report(const struct sweep *s, struct err *e) {
+int cache_print_swept(const struct swept *s, struct err *e) {
     return printf("removed %zu files, %.1f MB\n", s->removed, (double)s->freed / 1e6) < 0
                ? err_errno(e, -EIO, "could not write to standard output")
                : 0;
 }
 
 int cache_gc(const char *cache_dir, struct err *e) {
-    struct sweep s = {0};
+    struct swept s = {0};
 
     AUTO_CLOSE int lock = cache_lock(cache_dir, CACHE_USERS, false, e);
-    int r = lock < 0 ? lock : sweep(cache_dir, &s, e);
-    return r < 0 ? r : report(&s, e);
-}
-
-int cache_rm(const char *cache_dir, const char *const *refs, size_t len, struct err *e) {
-    char **full = calloc(len + 1, sizeof(*full));
-    int r = full ? 0 : err_errno(e, -ENOMEM, "could not remove images");
-
-    for (size_t i = 0; i < len && !r; i++)
-        r = image_ref_normalize(refs[i], &full[i], e);
-    if (!r)
-        r = layout_unname(cache_dir, (const char *const *)full, len, e);
-    for (size_t i = 0; full && i < len; i++)
-        free(full[i]);
-    free(full);
-    return r < 0 ? r : cache_gc(cache_dir, e);
+    int r = lock < 0 ? lock : cache_sweep(cache_dir, NULL, 0, &s, e);
+    return r < 0 ? r : cache_print_swept(&s, e);
 }
 
 int cache_clean(const char *cache_dir, struct err *e) {
-    struct sweep s = {0};
+    struct swept s = {0};
     AUTO_FREE char *index = path_join(cache_dir, "index.json");
 
     if (!index)
@@ -158,8 +151,8 @@ int cache_clean(const char *cache_dir, struct err *e) {
     AUTO_CLOSE int lock = cache_lock(cache_dir, CACHE_USERS, false, e);
     int r = lock < 0 ? lock : remove_file(&s, index, e);
     if (!r)
-        r = sweep(cache_dir, &s, e);
+        r = cache_sweep(cache_dir, NULL, 0, &s, e);
     if (!r)
         r = sweep_segments(cache_dir, &s, e);
-    return r < 0 ? r : report(&s, e);
+    return r < 0 ? r : cache_print_swept(&s, e);
 }
