@@ -262,6 +262,36 @@ def test_full_disk(keelson, filled, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("entry, safe", [
+    ({"mediaType": "x"}, True), ("text", True), (None, True), ({"annotations": {"org.opencontainers.image.ref.name": 6}}, True),
+    ({"annotations": {"org.opencontainers.image.ref.name": "docker.io/t/bad:1"}}, True), ({"digest": 5}, False),
+    ({"digest": "sha512:" + "0" * 128, "size": 1, "annotations": {"org.opencontainers.image.ref.name": "docker.io/t/bad:1"}}, False),
+], ids=lambda v: str(v)[:30])
+def test_entries_of_others_that_cannot_be_read(keelson, entry, safe):
+    """They are named and passed over; what they may need is not removed."""
+    cache = Layout(keelson.cache)
+    for name in ("a", "b"):
+        cache.name(cache.manifest([{"etc/x": name.encode()}]), f"docker.io/t/{name}:1")
+    index = json.loads((cache.path / "index.json").read_text())
+    index["manifests"].insert(1, entry)
+    (cache.path / "index.json").write_text(json.dumps(index))
+    what = "docker.io/t/bad:1" if "bad" in json.dumps(entry) else "an entry without a name"
+    for words, says in ((["ls"], "docker.io/t/b:1"), (["verify"], "2 images, 6 blobs, 0 wrong")):
+        done = keelson.run("cache", *words)
+        assert says in done.stdout and f"could not use {what} in index.json: $.digest is" in done.stderr, done
+    assert ("bad" not in what) or what in keelson.fails("cache", "export", what)
+    done = keelson.run("cache", "rm", "t/a:1", check=False)
+    assert (done.returncode == 0) == safe and f"could not use {what}" in done.stderr, done
+    assert ("nothing is removed" in done.stderr) != safe
+    assert len(list((cache.path / "blobs/sha256").iterdir())) == (3 if safe else 6)
+    assert entry in json.loads((cache.path / "index.json").read_text())["manifests"]
+    done = keelson.run("cache", "import", "--cache", "other", cache.path, check=False)
+    assert (done.returncode == 0) == safe and f"could not use {what}" in done.stderr, done
+    if "bad" in what:
+        keelson.run("cache", "rm", what)
+        assert len(list((cache.path / "blobs/sha256").iterdir())) == 3
+
+
 def names_in(keelson):
     return {item["name"].removeprefix("docker.io/t/") for item in json.loads(keelson.run("cache", "ls", "--json").stdout)}
 

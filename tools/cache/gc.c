@@ -8,6 +8,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "lib/log.h"
 #include "tools/build/store.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
@@ -41,8 +42,12 @@ static int reach_all(const char *cache_dir, const char *const *but, size_t len, 
     json_array_foreach(json_object_get(index, "manifests"), i, entry) {
         if (is_one_of(layout_entry_name(entry), but, len))
             continue;
-        if (!r)
-            r = blob_desc_parse(entry, "$.manifests[]", &desc, e);
+        r = layout_entry(entry, &desc, e);
+        if (r == -ENODATA) {
+            log_warning("%s", e->msg);
+            r = 0;
+            continue;
+        }
         if (!r)
             r = closure_add(c, cache_dir, &desc, NULL, e);
         if (r < 0)

@@ -12,6 +12,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "lib/log.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
 #include "tools/cache/partial.h"
@@ -189,8 +190,12 @@ static int import_entry(struct import *im, const json_t *entry, struct err *e) {
     const json_t *annotations = json_object_get(entry, "annotations");
     const char *name = json_string_value(json_object_get(annotations, "io.containerd.image.name"));
     struct blob_desc desc;
-    int r = blob_desc_parse(entry, "$.manifests[]", &desc, e);
+    int r = layout_entry(entry, &desc, e);
 
+    if (r == -ENODATA) {
+        log_warning("%s", e->msg);
+        return 0;
+    }
     if (!name)
         name = layout_entry_name(entry);
     if (!r && !name && !im->name)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/log.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
 #include "tools/image/image.h"
@@ -45,8 +46,12 @@ static int collect(const char *cache_dir, char *const *refs, size_t len, json_t 
         const char *name = layout_entry_name(entry);
         if (r || !is_wanted(name ? name : "", refs, len))
             continue;
-        r = blob_desc_parse(entry, "$.manifests[]", &desc, e);
-        if (!r && json_array_append_new(out, describe(cache_dir, name ? name : "", &desc)) < 0)
+        struct err why = {0};
+        if (layout_entry(entry, &desc, &why) < 0) {
+            log_warning("%s", why.msg);
+            continue;
+        }
+        if (json_array_append_new(out, describe(cache_dir, name ? name : "", &desc)) < 0)
             r = err_errno(e, -ENOMEM, "could not list the cache");
     }
     return r;

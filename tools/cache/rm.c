@@ -63,12 +63,12 @@ static int reach(const struct going *g, const char *repository, bool going, stru
         if (!name || repository_len(name) != len || strncmp(name, repository, len) != 0 || attached_to(name) ||
             has_name(g, name) != going)
             continue;
-        int r = blob_desc_parse(entry, "$.manifests[]", &desc, NULL);
+        int r = layout_entry(entry, &desc, NULL);
         if (!r)
             r = closure_add(c, g->cache_dir, &desc, NULL, NULL);
         if (r == -ENOMEM)
             return r;
-        *unknown = *unknown || r < 0;
+        *unknown = *unknown || (r < 0 && r != -ENODATA);
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/log.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
 #include "tools/image/layout.h"
@@ -96,9 +97,10 @@ static int check_all(struct verify *v, struct err *e) {
 
     json_array_foreach(json_object_get(index, "manifests"), i, entry) {
         const char *name = layout_entry_name(entry);
-        if (!r)
-            r = blob_desc_parse(entry, "$.manifests[]", &desc, e);
-        if (!r)
+        struct err why = {0};
+        if (layout_entry(entry, &desc, &why) < 0)
+            log_warning("%s", why.msg);
+        else if (!r)
             r = check_image(v, name ? name : desc.digest, &desc, e);
     }
     return r;

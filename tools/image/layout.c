@@ -41,6 +41,14 @@ const char *layout_entry_name(const json_t *entry) {
     return json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
 }
 
+int layout_entry(const json_t *entry, struct blob_desc *out, struct err *e) {
+    const char *name = layout_entry_name(entry);
+    int r = json_object_get(entry, "digest") ? blob_desc_parse(entry, "$", out, e)
+                                             : err_set(e, -ENODATA, "$.digest is missing");
+
+    return r < 0 ? err_wrap(e, r, "could not use %s in index.json", name ? name : "an entry without a name") : 0;
+}
+
 /* A digest that no entry has the name of is found where it is: as an entry's, or as a blob that an index refers to. */
 static int find_digest(const char *cache_dir, const json_t *index, const char *digest, struct blob_desc *out) {
     AUTO_FREE char *path = blob_path(cache_dir, digest);
@@ -85,7 +93,7 @@ int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, s
     if (!entry && len > tag && !strcmp(ref + len - tag, latest))
         entry = find_name(index, ref, len - tag);
     if (entry)
-        return blob_desc_parse(entry, "$.manifests[]", out, e);
+        return layout_entry(entry, out, e);
     const char *at = strchr(ref, '@');
     if (at && digest_valid(at + 1) && find_digest(cache_dir, index, at + 1, out) == 0)
         return 0;

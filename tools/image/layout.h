@@ -28,6 +28,12 @@ int layout_load(const char *cache_dir, json_t **index, struct err *e);
 /* The name of an entry of its manifests; NULL: it has none. */
 const char *layout_entry_name(const json_t *entry);
 
+/*
+ * What an entry refers to; the message names the entry. -ENODATA: it has no digest, and so refers to nothing. Others
+ * may write into an index what we cannot read; that is no reason not to use the rest.
+ */
+int layout_entry(const json_t *entry, struct blob_desc *out, struct err *e);
+
 /* Takes the names away; -ENOENT: the first that is not there, and nothing is changed. Waits as layout_name(). */
 int layout_unname(const char *cache_dir, const char *const *refs, size_t refs_len, struct err *e);
 
