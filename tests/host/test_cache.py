@@ -83,6 +83,10 @@ def test_linuxkits_own_cache(keelson, filled, tmp_path):
     for entry in json.loads((theirs.path / "index.json").read_text())["manifests"]:
         assert set(entry) <= {"mediaType", "digest", "size", "annotations", "platform"}
     assert not keelson.cache.exists()
+    theirs.name(theirs.manifest([{"etc/bare": b"bare\n"}]), "docker.io/linuxkit/bare")  # as somebody wrote it
+    assert "docker.io/linuxkit/bare\t" in keelson.run("cache", "ls", "--cache", theirs.path, "linuxkit/bare").stdout
+    keelson.run("cache", "rm", "--cache", theirs.path, "linuxkit/bare")
+    assert "bare" not in keelson.run("cache", "ls", "--cache", theirs.path).stdout
 
 
 def test_an_export_that_fails_has_no_end(keelson, filled):

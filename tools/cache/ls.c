@@ -26,10 +26,11 @@ static json_t *describe(const char *cache_dir, const char *name, const struct bl
                      "complete", !r && !c.missing, "platforms", platforms, "error", r < 0 ? e.msg : NULL);
 }
 
-static bool is_wanted(const char *name, char *const *refs, size_t len) {
+static bool is_wanted(const json_t *index, const char *name, char *const *refs, size_t len) {
     for (size_t i = 0; i < len; i++) {
         AUTO_FREE char *full = NULL;
-        if (image_ref_normalize(refs[i], &full, NULL) == 0 && !strcmp(full, name))
+        const char *stored = image_ref_normalize(refs[i], &full, NULL) == 0 ? layout_stored_name(index, full) : NULL;
+        if (stored && !strcmp(stored, name))
             return true;
     }
     return len == 0;
@@ -44,7 +45,7 @@ static int collect(const char *cache_dir, char *const *refs, size_t len, json_t 
 
     json_array_foreach(json_object_get(index, "manifests"), i, entry) {
         const char *name = layout_entry_name(entry);
-        if (r || !is_wanted(name ? name : "", refs, len))
+        if (r || !is_wanted(index, name ? name : "", refs, len))
             continue;
         struct err why = {0};
         if (layout_entry(entry, &desc, &why) < 0) {

@@ -99,7 +99,8 @@ static int collect(struct going *g, const char *const *refs, size_t len, struct 
     for (i = 0; i < len && !r; i++) {
         AUTO_FREE char *full = NULL;
         r = image_ref_normalize(refs[i], &full, e);
-        if (!r && json_array_append_new(g->names, json_string(full)) < 0)
+        const char *stored = r ? NULL : layout_stored_name(g->index, full);
+        if (!r && json_array_append_new(g->names, json_string(stored ? stored : full)) < 0)
             r = err_errno(e, -ENOMEM, "could not remove images");
     }
     json_array_foreach(json_object_get(g->index, "manifests"), i, entry) {

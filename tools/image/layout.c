@@ -80,18 +80,26 @@ static const json_t *find_name(const json_t *index, const char *ref, size_t len)
     return NULL;
 }
 
-int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
+static const json_t *find_entry(const json_t *index, const char *ref) {
     static const char latest[] = ":latest";
     size_t len = strlen(ref), tag = strlen(latest);
+    const json_t *entry = find_name(index, ref, len);
+
+    /* LinuxKit's cache keeps a name as it was written. */
+    return entry || len <= tag || strcmp(ref + len - tag, latest) ? entry : find_name(index, ref, len - tag);
+}
+
+const char *layout_stored_name(const json_t *index, const char *ref) {
+    return layout_entry_name(find_entry(index, ref));
+}
+
+int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
     AUTO_JSON json_t *index = NULL;
 
     int r = layout_load(cache_dir, &index, e);
     if (r < 0)
         return r;
-    const json_t *entry = find_name(index, ref, len);
-    /* LinuxKit's cache keeps a name as it was written. */
-    if (!entry && len > tag && !strcmp(ref + len - tag, latest))
-        entry = find_name(index, ref, len - tag);
+    const json_t *entry = find_entry(index, ref);
     if (entry)
         return layout_entry(entry, out, e);
     const char *at = strchr(ref, '@');

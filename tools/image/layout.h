@@ -28,6 +28,9 @@ int layout_load(const char *cache_dir, json_t **index, struct err *e);
 /* The name of an entry of its manifests; NULL: it has none. */
 const char *layout_entry_name(const json_t *entry);
 
+/* The name of the entry that layout_find() takes for a name, which may lack ":latest"; NULL: none. */
+const char *layout_stored_name(const json_t *index, const char *ref);
+
 /*
  * What an entry refers to; the message names the entry. -ENODATA: it has no digest, and so refers to nothing. Others
  * may write into an index what we cannot read; that is no reason not to use the rest.
