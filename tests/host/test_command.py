@@ -33,6 +33,23 @@ def test_help_and_man_page_have_every_format(keelson):
         assert "there is none" not in keelson.run("build", "-f", name, "none.yml", check=False).stderr
 
 
+@pytest.mark.parametrize("command", ["", "cache", "pkg"])
+def test_without_a_word_the_usage_is_told(keelson, command):
+    done = keelson.run(*command.split(), check=False)
+    assert done.returncode == 100 and done.stdout == "" and done.stderr.startswith(f"usage: keelson {command}".rstrip())
+    done = keelson.run(*command.split(), "x", check=False)
+    assert done.returncode == 100 and f'unknown command "{command} x"'.replace('" x', '"x') in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--arch", "amd46"], ["--platforms", "linux/amd64,linux/amd46"],
+                                   ["--skip-platforms", "amd46,arm64"], ["--arch=amd46"], ["--arch", "amd64,,amd46"]])
+def test_a_misspelt_architecture_is_no_empty_list(keelson, tmp_path, words):
+    (tmp_path / "build.yml").write_text("image: x\n")
+    for command in ("build", "push", "show-tag", "manifest"):
+        done = keelson.run("pkg", command, *words, tmp_path, check=False)
+        assert done.returncode == 100 and re.search('^keelson: unknown architecture "(linux/amd46|amd46|)"; use amd64, arm64, ', done.stderr)
+
+
 @pytest.mark.parametrize("words, found", [
     ([""], {"build", "cache", "completion", "console", "inspect", "metadata", "pkg", "run", "serve", "stop",
             "version"}),

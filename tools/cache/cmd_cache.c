@@ -235,6 +235,9 @@ int cache_main(int argc, char **argv) {
             return run(&commands[i], argc - 1, argv + 1);
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-help") || !strcmp(argv[1], "-h")))
         return parse_options(argc, argv, &o, &first) < 0;
-    log_error("unknown command \"cache %s\"; see keelson cache --help", argc > 1 ? argv[1] : "");
+    if (argc > 1)
+        log_error("unknown command \"cache %s\"; see keelson cache --help", argv[1]);
+    else
+        (void)fputs(usage, stderr);
     return EXIT_USAGE;
 }

@@ -31,6 +31,23 @@ static bool lists(const char *list, const char *arch) {
     return false;
 }
 
+int build_arches_check(const char *list, struct err *e) {
+    char all[128] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(known_arches); i++)
+        used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", known_arches[i]);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',') {
+        AUTO_FREE char *word = strndup(p, strcspn(p, ","));
+        bool known = false;
+        for (size_t i = 0; word && i < ARRAY_SIZE(known_arches); i++)
+            known = known || lists(word, known_arches[i]);
+        if (!known)
+            return err_set(e, -EINVAL, "unknown architecture \"%s\"; use %s", word ? word : "", all);
+    }
+    return 0;
+}
+
 void build_arches(const struct package *p, const struct build_options *o, struct arches *out) {
     out->len = 0;
     for (size_t i = 0; i < ARRAY_SIZE(known_arches); i++) {

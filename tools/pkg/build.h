@@ -26,6 +26,8 @@ struct arches {
     size_t len;
 };
 
+/* Whether all words of a list of platforms are known; the message lists what is. */
+int build_arches_check(const char *list, struct err *e);
 /* The platforms that are asked for and that the package is for. */
 void build_arches(const struct package *p, const struct build_options *o, struct arches *out);
 

@@ -77,6 +77,18 @@ static int take_repeated(void *to, const char *value) {
     return 0;
 }
 
+/* A list with a word that is none would be a list without it. */
+static int take_platforms(void *to, const char *list) {
+    struct err e = {0};
+
+    if (build_arches_check(list, &e) < 0) {
+        log_error("%s", e.msg);
+        return -EINVAL;
+    }
+    *(const char **)to = list;
+    return 0;
+}
+
 static int take_scanner(void *to, const char *value) {
     *(bool *)to = !strcmp(value, "false");
     return 0;
@@ -95,9 +107,9 @@ static int read_options(int argc, char **argv, struct options *o, int *first) {
         OPTION_TEXT("tag", "", o->package.tag, NULL),
         OPTION_TEXT("build-yml", "", o->package.build_yml, NULL),
         OPTION_TEXT("dockerfile", "", o->package.dockerfile, NULL),
-        OPTION_TEXT("platforms", "", o->build.platforms, NULL),
-        OPTION_TEXT("arch", "", o->build.platforms, NULL),
-        OPTION_TEXT("skip-platforms", "", o->build.skip_platforms, NULL),
+        OPTION_TAKE("platforms", "", take_platforms, o->build.platforms, NULL),
+        OPTION_TAKE("arch", "", take_platforms, o->build.platforms, NULL),
+        OPTION_TAKE("skip-platforms", "", take_platforms, o->build.skip_platforms, NULL),
         OPTION_TEXT("release", "", o->build.release, NULL),
         OPTION_TEXT("builders", "", o->build.builders, NULL),
         OPTION_TEXT("builder-name", "", o->build.buildkit.name, NULL),
@@ -288,6 +300,9 @@ int pkg_main(int argc, char **argv) {
             return parse_and_run(&commands[i], argc - 1, argv + 1);
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-help") || !strcmp(argv[1], "-h")))
         return parse_options(argc, argv, false, &o, &first) < 0;
-    log_error("unknown command \"pkg %s\"; see keelson pkg --help", argc > 1 ? argv[1] : "");
+    if (argc > 1)
+        log_error("unknown command \"pkg %s\"; see keelson pkg --help", argv[1]);
+    else
+        (void)fputs(usage, stderr);
     return EXIT_USAGE;
 }
