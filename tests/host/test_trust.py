@@ -3,9 +3,11 @@
 import base64
 import json
 import subprocess
+import tarfile
 
 import pytest
 from images import CONFIG, MANIFEST, Layout
+from servers import Fault
 
 TOOL_SECONDS = 60
 PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -123,6 +125,34 @@ def test_a_name_without_tag_is_one_image(keelson, registry, filled, tmp_path):
     keelson.run(*command, "--pull", "x.yml")
     assert "etc/new" in files()
     assert new in keelson.fails(*command, "--policy", tmp_path / "policy.json", "x.yml") and old != new
+
+
+@pytest.mark.parametrize("kind", ["init", "volume"])
+def test_what_is_checked_is_what_is_built(keelson, filled, proxy, layout, tmp_path, kind):
+    """While the next image is asked for, the name of the first, which is signed, is given to another one."""
+    name = f"{filled.host}/t/one:1"
+    sign(tmp_path / "s", make_key(tmp_path, "right", *EC), filled.host, layout.one)
+    (tmp_path / "policy.json").write_text(json.dumps({"images": [{"match": name, "key": "right.pub"}]}))
+    evil = Layout(tmp_path / "evil")
+    evil.name(evil.manifest([{"etc/evil": b"evil"}]), name)
+    keelson.run("cache", "pull", name)
+
+    def swap(handler):
+        keelson.run("cache", "import", evil.path)
+        handler.answer(*handler.forward())
+    first = f"init: [{name}, {proxy.host}/t/zstd:1]\n" if kind == "init" else (
+        f"init: [{proxy.host}/t/zstd:1]\nvolumes: [{{name: v, image: '{name}', format: oci, platforms: [linux/amd64]}}]\n"
+        f"services: [{{name: s, image: '{proxy.host}/t/many:1'}}]\n")
+    proxy.faults = [Fault("t/zstd/manifests" if kind == "init" else "t/many/manifests", swap, 1)]
+    (keelson.home / "x.yml").write_text(first)
+    keelson.run("build", "--format", "tar", "--no-sbom", "-o", "x.tar", "--policy", tmp_path / "policy.json", "x.yml")
+    with tarfile.open(keelson.home / "x.tar") as tar:
+        names = tar.getnames()
+        assert "etc/evil" not in names and ("etc/big" in names or kind == "volume")
+        if kind == "volume":
+            index = json.load(tar.extractfile("containers/volumes/v/lower/index.json"))
+            assert index["manifests"][0]["digest"] == layout.one
+    assert layout.one not in keelson.run("cache", "ls", name).stdout  # it was another one at the end
 
 
 def test_all_platforms_of_an_image_need_a_signed_index(keelson, filled, build, tmp_path):

@@ -63,8 +63,11 @@ int image_missing(const struct build *b, const char *ref, const char *place, str
 }
 
 int open_image(const struct build *b, const char *ref, const char *place, struct image **out, struct err *e) {
-    int r = image_open(b->cache_dir, ref, b->arch, out, e);
+    struct blob_desc root;
+    int r = build_image_root(b, ref, &root, e);
 
+    if (!r)
+        r = image_open_root(b->cache_dir, ref, &root, b->arch, out, e);
     if (r == -ENOENT)
         return image_missing(b, ref, place, e);
     return r < 0 ? err_wrap(e, r, "%s: could not use image %s", place, ref) : 0;

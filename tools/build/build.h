@@ -23,6 +23,7 @@ struct build {
     bool decompress_kernel;         /* boot/kernel is what is in it */
     enum compression compression;   /* of the initrd */
     struct progress_line *progress; /* NULL: none is shown */
+    const json_t *roots;            /* from build_bring_images() */
     struct problems *problems;      /* where what is wrong with the configuration goes */
     struct output *output;          /* set by build_tree(): where a part's entries go */
 };
@@ -35,10 +36,11 @@ int build_check(const struct config *c, const char *arch, struct problems *p, st
 
 /*
  * Brings all images that the configuration names into the cache, before anything is written. All that cannot be had
- * goes to problems with the place of its name; the first is in *e.
+ * goes to problems with the place of its name; the first is in *e. roots, an object, gets for each name the descriptor
+ * of the index or manifest that it had when its signature was checked: what is built is that.
  */
-int build_bring_images(const struct config *config, const struct image_ensure *how, struct problems *problems,
-                       struct err *e);
+int build_bring_images(const struct config *config, const struct image_ensure *how, json_t *roots,
+                       struct problems *problems, struct err *e);
 
 /* Kernel, init images, volumes, containers, files, in this order, to all outputs; notes them in the SBOM. Does not
  * finish the outputs. What is wrong with the containers and their images' labels is looked for before anything is

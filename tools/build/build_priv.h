@@ -24,6 +24,8 @@ int add_dir(const struct build *b, const struct origin *origin, const char *path
 int add_dirs(const struct build *b, const struct origin *origin, const char *path, struct err *e);
 /* The error for an image that the cache does not have; always -ENOENT. */
 int image_missing(const struct build *b, const char *ref, const char *place, struct err *e);
+/* The index or manifest that the image had when it was brought. */
+int build_image_root(const struct build *b, const char *ref, struct blob_desc *root, struct err *e);
 /* place: FILE:LINE:COLUMN of the name, for messages. */
 int open_image(const struct build *b, const char *ref, const char *place, struct image **out, struct err *e);
 /* An image's name in origins and metadata, malloc'd: in full, but without the ":latest" that the YAML leaves out. */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "lib/fdutil.h"
+#include "lib/json.h"
 #include "lib/log.h"
 #include "lib/temp.h"
 #include "tools/build/build_priv.h"
@@ -343,6 +344,7 @@ static int build(const struct options *o, char **words, size_t len, struct probl
     AUTO_CONFIG struct config config = {0};
     AUTO_REGISTRY struct registry *registry = NULL;
     AUTO_POLICY struct policy policy = {0};
+    AUTO_JSON json_t *roots = json_object();
     AUTO_FREE char *cache = NULL;
     int r = o->dry_run ? 0 : check_options(o, e);
 
@@ -355,7 +357,7 @@ static int build(const struct options *o, char **words, size_t len, struct probl
     if (o->dry_run)
         return print_config(&config, e);
     AUTO_FREE char *base = output_base(o, words[0]);
-    if (!r && !base)
+    if (!r && (!base || !roots))
         r = err_errno(e, -ENOMEM, "could not open the output");
     if (!r)
         r = registry_new(&o->registry.options, &registry, e);
@@ -371,10 +373,10 @@ static int build(const struct options *o, char **words, size_t len, struct probl
                                         .registry = registry,
                                         .policy = &policy,
                                         .trust = json_object_get(config.doc, "trust")};
-    r = build_bring_images(&config, &ensure, p, e);
+    r = build_bring_images(&config, &ensure, roots, p, e);
     if (r < 0)
         return r;
-    const struct build b = {.config = &config, .cache_dir = cache, .arch = o->arch, .problems = p};
+    const struct build b = {.config = &config, .cache_dir = cache, .arch = o->arch, .roots = roots, .problems = p};
     r = build_once(o, b, base, o->output, e);
     if (r < 0 && !p->count)
         problems_add(p, e);

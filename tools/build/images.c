@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "lib/json.h"
-#include "tools/build/build.h"
+#include "tools/build/build_priv.h"
 
 struct bring {
     const struct image_ensure *how;
     struct problems *problems;
-    json_t *done; /* what was asked for, right or wrong */
+    json_t *done;  /* what was asked for, right or wrong */
+    json_t *roots; /* what it was */
     bool hopeless;
 };
 
@@ -18,18 +19,39 @@ static bool is_hopeless(int code) {
     return code != -ENOENT && code != -EINVAL && code != -EKEYREJECTED && code != -ENODATA && code != -EACCES;
 }
 
+/* For other platforms, a name must mean the same image as for the first. */
+static int note_root(const struct bring *b, const char *ref, const struct blob_desc *root, struct err *e) {
+    const json_t *first = json_object_get(b->roots, ref);
+    const char *digest = json_string_value(json_object_get(first, "digest"));
+
+    if (digest)
+        return strcmp(digest, root->digest)
+                   ? err_set(e, -ESTALE, "image %s is another one now than a moment ago: build again", ref)
+                   : 0;
+    json_t *desc = json_pack("{s:s, s:s, s:I}", "mediaType", root->media_type, "digest", root->digest, "size",
+                             (json_int_t)root->size);
+    return json_object_set_new(b->roots, ref, desc) < 0 ? err_errno(e, -ENOMEM, "could not look for image %s", ref) : 0;
+}
+
+int build_image_root(const struct build *b, const char *ref, struct blob_desc *root, struct err *e) {
+    return blob_desc_parse(json_object_get(b->roots, ref), ref, root, e);
+}
+
 /* arch: NULL for all platforms. The first of several equal wishes is the one whose place is told. */
 static void bring(struct bring *b, const char *ref, const char *arch, const char *place) {
     struct image_ensure how = *b->how;
     AUTO_JSON json_t *wish = json_sprintf("%s %s", arch ? arch : "*", ref);
+    struct blob_desc root;
     struct err why = {0};
 
     if (b->hopeless || json_object_get(b->done, json_string_value(wish)))
         return;
     how.arch = arch;
     int r = wish && json_object_set_new(b->done, json_string_value(wish), json_true()) == 0
-                ? image_ensure(&how, ref, &why)
+                ? image_ensure(&how, ref, &root, &why)
                 : err_errno(&why, -ENOMEM, "could not look for image %s", ref);
+    if (!r)
+        r = note_root(b, ref, &root, &why);
     if (r == 0)
         return;
     (void)err_wrap(&why, r, "%s", place);
@@ -55,10 +77,10 @@ static void bring_volume(struct bring *b, const struct config_volume *v) {
     }
 }
 
-int build_bring_images(const struct config *config, const struct image_ensure *how, struct problems *problems,
-                       struct err *e) {
+int build_bring_images(const struct config *config, const struct image_ensure *how, json_t *roots,
+                       struct problems *problems, struct err *e) {
     AUTO_JSON json_t *done = json_object();
-    struct bring b = {.how = how, .problems = problems, .done = done};
+    struct bring b = {.how = how, .problems = problems, .done = done, .roots = roots};
 
     if (!done)
         return err_errno(e, -ENOMEM, "could not look for the images");

@@ -34,13 +34,16 @@ static int add_layout_entry(void *data, const struct entry *original, const stru
 }
 
 static int add_layout(struct volume *v, const struct config_volume *c, const char *lower, struct err *e) {
+    struct blob_desc root;
     int r = add_dirs(v->build, &v->origin, lower, e);
 
+    if (!r)
+        r = build_image_root(v->build, c->image, &root, e);
     if (!r)
         r = sbom_begin_image(v->build->sbom, v->origin.source, lower, NULL, e);
     if (r < 0)
         return r;
-    r = image_walk_layout(v->build->cache_dir, c->image, c->platforms, add_layout_entry, v, e);
+    r = image_walk_layout(v->build->cache_dir, c->image, &root, c->platforms, add_layout_entry, v, e);
     return r == -ENOENT ? image_missing(v->build, c->image, c->image_place, e) : r;
 }
 

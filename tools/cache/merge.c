@@ -18,8 +18,14 @@ static int load_named(const char *cache_dir, const char *name, struct blob_desc 
 }
 
 int index_manifest(const char *cache_dir, const char *name, const char *arch, struct blob_desc *out, struct err *e) {
+    int r = layout_find(cache_dir, name, out, e);
+
+    return r < 0 ? r : index_manifest_of(cache_dir, name, arch, out, e);
+}
+
+int index_manifest_of(const char *cache_dir, const char *name, const char *arch, struct blob_desc *out, struct err *e) {
     AUTO_JSON json_t *doc = NULL;
-    int r = load_named(cache_dir, name, out, &doc, e);
+    int r = blob_load_json(cache_dir, out, &doc, e);
 
     if (r < 0)
         return r;

@@ -17,6 +17,9 @@ int index_put(const char *cache_dir, const char *name, const struct blob_desc *m
 /* The manifest for the platform behind a name; -ENOENT; -ENODATA: it is a manifest of another platform. */
 int index_manifest(const char *cache_dir, const char *name, const char *arch, struct blob_desc *out, struct err *e);
 
+/* The same of an index or manifest, which *out is; the name is for messages. */
+int index_manifest_of(const char *cache_dir, const char *name, const char *arch, struct blob_desc *out, struct err *e);
+
 /* Appends the architectures of an index ("amd64"), each once; none if the name is that of a single manifest. */
 int index_arches(const char *cache_dir, const char *name, json_t *out, struct err *e);
 

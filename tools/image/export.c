@@ -12,6 +12,7 @@
 
 struct export {
     const char *cache_dir, *ref;
+    struct blob_desc root;
     const json_t *platforms; /* NULL or empty: all */
     json_t *written;         /* digests: a set */
     unsigned manifests;
@@ -160,29 +161,29 @@ static int add_index(struct export *x, const struct blob_desc *desc, struct err 
 }
 
 static int export(struct export *x, struct err *e) {
-    struct blob_desc desc;
-    int r = layout_find(x->cache_dir, x->ref, &desc, e);
-
-    if (!r)
-        r = add_text(x, "oci-layout", "{\"imageLayoutVersion\": \"1.0.0\"}\n", e);
+    int r = add_text(x, "oci-layout", "{\"imageLayoutVersion\": \"1.0.0\"}\n", e);
     if (!r)
         r = add_directory(x, "blobs", e);
     if (!r)
         r = add_directory(x, "blobs/sha256", e);
     if (!r)
-        r = add_manifest(x, &desc, 0, e);
+        r = add_manifest(x, &x->root, 0, e);
     if (!r && !x->manifests)
         r = err_set(e, -EINVAL, "image %s has none of the platforms", x->ref);
-    return r ? r : add_index(x, &desc, e);
+    return r ? r : add_index(x, &x->root, e);
 }
 
-int image_walk_layout(const char *cache_dir, const char *ref, const json_t *platforms, entry_fn *fn, void *data,
-                      struct err *e) {
+int image_walk_layout(const char *cache_dir, const char *ref, const struct blob_desc *root, const json_t *platforms,
+                      entry_fn *fn, void *data, struct err *e) {
     AUTO_FREE char *full = NULL;
     AUTO_JSON json_t *written = json_object();
     struct export x = {.cache_dir = cache_dir, .platforms = platforms, .written = written, .fn = fn, .data = data};
     int r = written ? image_ref_normalize(ref, &full, e) : err_errno(e, -ENOMEM, "could not read image %s", ref);
 
     x.ref = full;
+    if (!r && root)
+        x.root = *root;
+    else if (!r)
+        r = layout_find(cache_dir, full, &x.root, e);
     return r ? r : export(&x, e);
 }

@@ -110,25 +110,29 @@ int image_platform_check(const json_t *config, const char *arch, struct err *e) 
 }
 
 int image_open(const char *cache_dir, const char *ref, const char *arch, struct image **out, struct err *e) {
+    return image_open_root(cache_dir, ref, NULL, arch, out, e);
+}
+
+int image_open_root(const char *cache_dir, const char *ref, const struct blob_desc *root, const char *arch,
+                    struct image **out, struct err *e) {
     AUTO_IMAGE struct image *img = calloc(1, sizeof(*img));
     AUTO_JSON json_t *manifest = NULL;
-    struct blob_desc desc;
+    struct blob_desc desc = {0};
 
     if (!img || !(img->cache_dir = strdup(cache_dir)))
         return err_errno(e, -ENOMEM, "could not open image %s", ref);
     int r = image_ref_normalize(ref, &img->ref, e);
-    if (!r)
+    if (!r && root)
+        desc = *root;
+    else if (!r)
         r = layout_find(cache_dir, img->ref, &desc, e);
-    char root[DIGEST_MAX] = "";
-    if (!r)
-        memcpy(root, desc.digest, sizeof(root));
     if (!r)
         r = find_manifest(img, arch, &desc, &manifest, e);
     if (r < 0)
         return r;
     (void)snprintf(img->digest, sizeof(img->digest), "%s", desc.digest);
     r = read_manifest(img, manifest, e);
-    if (!r && !strcmp(desc.digest, root))
+    if (!r && !img->attestations)
         r = image_platform_check(img->config, arch, e);
     if (r < 0)
         return err_wrap(e, r, "image %s", img->ref);

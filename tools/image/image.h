@@ -26,6 +26,10 @@ const char *image_host_arch(void);
  * no index, and is of another platform.
  */
 int image_open(const char *cache_dir, const char *ref, const char *arch, struct image **out, struct err *e);
+struct blob_desc;
+/* The same; `root`, unless NULL, is its index or manifest: what has the name by now does not matter. */
+int image_open_root(const char *cache_dir, const char *ref, const struct blob_desc *root, const char *arch,
+                    struct image **out, struct err *e);
 /* An image without an index tells its platform in its configuration, if anywhere. -ENODATA: it is another one. */
 int image_platform_check(const json_t *config, const char *arch, struct err *e);
 void image_close(struct image *img);
@@ -58,10 +62,10 @@ int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e)
 /*
  * The image as an OCI layout (oci-layout, index.json, blobs/sha256/...): the index as it is, and of its manifests those
  * of the platforms, a list of strings such as "linux/arm64" or "linux/arm/v7" (NULL or empty: all). -EINVAL: there is
- * none of them. Every blob is checked before its last bytes are given.
+ * none of them. Every blob is checked before its last bytes are given. root: as image_open_root()'s.
  */
-int image_walk_layout(const char *cache_dir, const char *ref, const json_t *platforms, entry_fn *fn, void *data,
-                      struct err *e);
+int image_walk_layout(const char *cache_dir, const char *ref, const struct blob_desc *root, const json_t *platforms,
+                      entry_fn *fn, void *data, struct err *e);
 
 /* --- writing --- */
 

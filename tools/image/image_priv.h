@@ -12,7 +12,7 @@ struct image {
     json_t *config;
     struct blob_desc *layers; /* bottom first */
     size_t layers_len;
-    json_t *attestations; /* descriptors of the manifests that the index has about this one; NULL: none */
+    json_t *attestations; /* descriptors of the manifests that the index has about this one; NULL: there is no index */
 };
 
 #endif

@@ -50,10 +50,11 @@ static int inside(const struct context *c, const char *key, const char *path, ch
 static int save_image(const struct context *c, const char *ref, const char *dir, const char *file, struct err *e) {
     const struct image_ensure ensure = {.cache_dir = c->cache_dir, .arch = c->arch, .registry = c->registry};
     AUTO_FREE char *path = NULL, *name = NULL;
+    struct blob_desc root;
 
     if (!strchr(ref, '@'))
         return err_set(e, -EINVAL, "depends: image %s needs a digest (NAME@sha256:...)", ref);
-    int r = image_ensure(&ensure, ref, e);
+    int r = image_ensure(&ensure, ref, &root, e);
     if (r < 0)
         return r;
     if (file)

@@ -85,7 +85,7 @@ static int bring(const struct image_ensure *o, const struct reference *ref, stru
     return registry_note_asked(o->registry, ref->name, e);
 }
 
-int image_ensure(const struct image_ensure *o, const char *ref, struct err *e) {
+int image_ensure(const struct image_ensure *o, const char *ref, struct blob_desc *root, struct err *e) {
     const struct trust trust = {.policy = o->policy,
                                 .listed = o->trust,
                                 .cache_dir = o->cache_dir,
@@ -96,5 +96,7 @@ int image_ensure(const struct image_ensure *o, const char *ref, struct err *e) {
 
     if (!r)
         r = bring(o, &reference, e);
-    return r < 0 ? r : trust_check(&trust, &reference, e);
+    if (!r)
+        r = layout_find(o->cache_dir, reference.name, root, e);
+    return r < 0 ? r : trust_check(&trust, &reference, root, e);
 }

@@ -3,6 +3,7 @@
 #ifndef TOOLS_REGISTRY_ENSURE_H
 #define TOOLS_REGISTRY_ENSURE_H
 
+#include "tools/image/blob.h"
 #include "tools/registry/registry.h"
 #include "tools/trust/trust.h"
 
@@ -21,8 +22,9 @@ struct image_ensure {
  * 0: the cache has all that image_open() and image_walk() need of `ref` (in any form). No request is sent if it had it
  * before, unless `pull`, and never for a digest that is there. Of several processes that need the same image one pulls
  * it. -EKEYREJECTED: a signature that the policy asks for is missing or wrong. -ENOENT: neither the cache nor a
- * registry has it; offline: the message says what is missing and how to get it.
+ * registry has it; offline: the message says what is missing and how to get it. *root: the index or manifest whose
+ * signature was checked; the name may lead elsewhere at any moment.
  */
-int image_ensure(const struct image_ensure *o, const char *ref, struct err *e);
+int image_ensure(const struct image_ensure *o, const char *ref, struct blob_desc *root, struct err *e);
 
 #endif

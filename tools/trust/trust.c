@@ -155,23 +155,22 @@ static int check_key_file(const char *path, struct err *e) {
     return key ? 0 : err_negative(e ? e->code : -EINVAL);
 }
 
-static int check_key(const struct trust *t, const struct reference *ref, const char *key, struct err *e) {
-    struct blob_desc root = {0}, manifest;
+static int check_key(const struct trust *t, const struct reference *ref, const struct blob_desc *root, const char *key,
+                     struct err *e) {
+    struct blob_desc manifest = *root;
     struct err why = {0};
     bool right = false;
     int r = check_key_file(key, e);
 
     if (r < 0)
         return err_wrap(e, r, "could not check the signature of %s", ref->name);
-    r = layout_find(t->cache_dir, ref->name, &root, e);
-    manifest = root;
-    if (!r && t->arch)
-        r = index_manifest(t->cache_dir, ref->name, t->arch, &manifest, e);
+    if (t->arch)
+        r = index_manifest_of(t->cache_dir, ref->name, t->arch, &manifest, e);
     if (r < 0)
         return r;
-    int found = check_digest(t, ref, root.digest, key, &right, &why);
+    int found = check_digest(t, ref, root->digest, key, &right, &why);
     /* cosign signs the index, or the platform's manifest if it was told to. */
-    if (!right && (found == 0 || found == -ENOENT) && strcmp(root.digest, manifest.digest) != 0) {
+    if (!right && (found == 0 || found == -ENOENT) && strcmp(root->digest, manifest.digest) != 0) {
         struct err second = {0};
         int other = check_digest(t, ref, manifest.digest, key, &right, &second);
         if (other != -ENOENT) {
@@ -183,7 +182,7 @@ static int check_key(const struct trust *t, const struct reference *ref, const c
         return 0;
     if (found < 0 && found != -ENOENT)
         return err_set(e, found, "could not check the signature of %s with %s: %s", ref->name, key, why.msg);
-    return err_set(e, -EKEYREJECTED, "image %s (%s) %s the key %s", ref->name, root.digest,
+    return err_set(e, -EKEYREJECTED, "image %s (%s) %s the key %s", ref->name, root->digest,
                    !found ? "is not signed with"
                    : t->registry
                        ? "is not signed; it must be with"
@@ -191,7 +190,7 @@ static int check_key(const struct trust *t, const struct reference *ref, const c
                    key);
 }
 
-int trust_check(const struct trust *t, const struct reference *ref, struct err *e) {
+int trust_check(const struct trust *t, const struct reference *ref, const struct blob_desc *root, struct err *e) {
     AUTO_FREE char *key = NULL;
     bool decided = false;
 
@@ -203,5 +202,5 @@ int trust_check(const struct trust *t, const struct reference *ref, struct err *
     if (!decided && trust_lists(t->listed, ref))
         return err_set(e, -EKEYREJECTED, "image %s must be signed (trust:), but the policy %s has no key for it",
                        ref->name, t->policy->path);
-    return key ? check_key(t, ref, key, e) : 0;
+    return key ? check_key(t, ref, root, key, e) : 0;
 }

@@ -45,11 +45,14 @@ struct trust {
     struct registry *registry;    /* NULL: signatures must be in the cache */
 };
 
+struct blob_desc;
+
 /*
- * 0: the image, which is in the cache, needs no signature or has a right one. An image that `trust:` lists needs one if
- * there is a policy: it is an error then if that does not say whose. -EKEYREJECTED names image and key.
+ * 0: the image, whose index or manifest in the cache is `root`, needs no signature or has a right one. An image that
+ * `trust:` lists needs one if there is a policy: it is an error then if that does not say whose. -EKEYREJECTED names
+ * image and key.
  */
-int trust_check(const struct trust *t, const struct reference *ref, struct err *e);
+int trust_check(const struct trust *t, const struct reference *ref, const struct blob_desc *root, struct err *e);
 
 /* Whether the signature, in base64, is the key file's of the payload. */
 int trust_verify(const char *key_file, const void *payload, size_t len, const char *signature, bool *right,
