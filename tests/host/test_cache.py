@@ -89,6 +89,23 @@ def test_linuxkits_own_cache(keelson, filled, tmp_path):
     assert "bare" not in keelson.run("cache", "ls", "--cache", theirs.path).stdout
 
 
+def test_linuxkit_keeps_names_without_a_tag_apart(keelson):
+    """What is written without a tag is its entry without one; a new image has both names."""
+    cache = Layout(keelson.cache)
+    for name in ("bare", "bare:latest"):
+        cache.name(cache.manifest([{"etc/name": name.encode()}]), f"docker.io/t/{name}")
+    for name in ("bare", "bare:latest"):
+        (keelson.home / "x.yml").write_text(f"init: [t/{name}]\n")
+        keelson.run("build", "--offline", "--format", "tar", "--no-sbom", "-o", "x.tar", "x.yml")
+        with tarfile.open(keelson.home / "x.tar") as tar:
+            assert tar.extractfile("etc/name").read() == name.encode()
+    new = Layout(keelson.home / "new")
+    digest = new.name(new.manifest([{"etc/name": b"new"}]), "t/bare")
+    keelson.run("cache", "import", new.path)
+    listed = json.loads(keelson.run("cache", "ls", "--json").stdout)
+    assert {i["name"]: i["digest"] for i in listed} == dict.fromkeys(("docker.io/t/bare", "docker.io/t/bare:latest"), digest)
+
+
 def test_an_export_that_fails_has_no_end(keelson, filled):
     """What is behind a pipe must not take it for a whole, empty archive."""
     for form in ("oci", "docker", "filesystem"):

@@ -80,32 +80,50 @@ static const json_t *find_name(const json_t *index, const char *ref, size_t len)
     return NULL;
 }
 
-static const json_t *find_entry(const json_t *index, const char *ref) {
+/* The length of a name without ":latest", 0: it has another tag. */
+static size_t bare_len(const char *ref) {
     static const char latest[] = ":latest";
     size_t len = strlen(ref), tag = strlen(latest);
-    const json_t *entry = find_name(index, ref, len);
+
+    return len > tag && !strcmp(ref + len - tag, latest) ? len - tag : 0;
+}
+
+static const json_t *find_entry(const json_t *index, const char *ref) {
+    const json_t *entry = find_name(index, ref, strlen(ref));
+    size_t bare = bare_len(ref);
 
     /* LinuxKit's cache keeps a name as it was written. */
-    return entry || len <= tag || strcmp(ref + len - tag, latest) ? entry : find_name(index, ref, len - tag);
+    return entry || !bare ? entry : find_name(index, ref, bare);
 }
 
 const char *layout_stored_name(const json_t *index, const char *ref) {
     return layout_entry_name(find_entry(index, ref));
 }
 
-int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
+static int find(const char *cache_dir, const char *ref, bool bare, struct blob_desc *out, struct err *e) {
     AUTO_JSON json_t *index = NULL;
 
     int r = layout_load(cache_dir, &index, e);
     if (r < 0)
         return r;
-    const json_t *entry = find_entry(index, ref);
+    const json_t *entry = bare ? find_name(index, ref, bare_len(ref)) : NULL;
+    if (!entry)
+        entry = find_entry(index, ref);
     if (entry)
         return layout_entry(entry, out, e);
     const char *at = strchr(ref, '@');
     if (at && digest_valid(at + 1) && find_digest(cache_dir, index, at + 1, out) == 0)
         return 0;
     return err_set(e, -ENOENT, "could not find image %s in the cache %s", ref, cache_dir);
+}
+
+int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e) {
+    return find(cache_dir, ref, false, out, e);
+}
+
+int layout_find_written(const char *cache_dir, const char *written, const char *full, struct blob_desc *out,
+                        struct err *e) {
+    return find(cache_dir, full, bare_len(full) && !bare_len(written), out, e);
 }
 
 static int lock_layout(const char *cache_dir, struct err *e) {
@@ -185,9 +203,14 @@ int layout_name(const char *cache_dir, const struct blob_desc *desc, const char 
     if (lock < 0)
         return lock;
     r = layout_load(cache_dir, &index, e);
-    for (size_t i = 0; i < refs_len && !r; i++)
-        if ((r = set_name(index, desc, refs[i])) < 0)
+    for (size_t i = 0; i < refs_len && !r; i++) {
+        AUTO_FREE char *bare = strndup(refs[i], bare_len(refs[i]));
+        r = !bare ? -ENOMEM : *bare && find_name(index, bare, strlen(bare)) ? set_name(index, desc, bare) : 0;
+        if (!r)
+            r = set_name(index, desc, refs[i]);
+        if (r < 0)
             (void)err_errno(e, r, "could not name %s", refs[i]);
+    }
     if (!r)
         r = write_layout_file(cache_dir, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}\n", e);
     return r < 0 ? r : write_index(cache_dir, index, e);

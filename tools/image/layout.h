@@ -17,8 +17,16 @@
 int layout_find(const char *cache_dir, const char *ref, struct blob_desc *out, struct err *e);
 
 /*
- * Gives `desc` the names; an entry that had one of them loses it. Makes the layout when there is none. Waits for other
- * writers (flock on the cache's lock file); readers see the old or the new index.
+ * The same for a name as somebody wrote it, whose full form is `full`. LinuxKit keeps names without a tag apart from
+ * the same with ":latest": where the cache has the former, it is meant.
+ */
+int layout_find_written(const char *cache_dir, const char *written, const char *full, struct blob_desc *out,
+                        struct err *e);
+
+/*
+ * Gives `desc` the names; an entry that had one of them loses it. NAME:latest is given to an entry NAME, too. Makes the
+ * layout when there is none. Waits for other writers (flock on the cache's lock file); readers see the old or the new
+ * index.
  */
 int layout_name(const char *cache_dir, const struct blob_desc *desc, const char *const *refs, size_t refs_len,
                 struct err *e);

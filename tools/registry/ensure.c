@@ -14,13 +14,22 @@
 #include "tools/image/layout.h"
 #include "tools/registry/registry_priv.h"
 
+/* An image as it was asked for. */
+struct wish {
+    const char *written;
+    struct reference ref;
+};
+
+static int find(const struct image_ensure *o, const struct wish *w, struct blob_desc *root, struct err *e) {
+    return layout_find_written(o->cache_dir, w->written, w->ref.name, root, e);
+}
+
 /* Whether the cache has the whole of it for the platform. */
-static bool is_cached(const struct image_ensure *o, const struct reference *ref) {
+static bool is_cached(const struct image_ensure *o, const struct wish *w) {
     AUTO_CLOSURE struct closure c = {0};
     struct blob_desc desc;
 
-    return layout_find(o->cache_dir, ref->name, &desc, NULL) == 0 &&
-           closure_add(&c, o->cache_dir, &desc, o->arch, NULL) == 0 && !c.missing;
+    return find(o, w, &desc, NULL) == 0 && closure_add(&c, o->cache_dir, &desc, o->arch, NULL) == 0 && !c.missing;
 }
 
 /* "ref-" and the digest of the name: a file name, whatever the name. */
@@ -55,17 +64,18 @@ static bool from_docker(const struct image_ensure *o, const struct reference *re
     return r == 0;
 }
 
-static int bring(const struct image_ensure *o, const struct reference *ref, struct err *e) {
+static int bring(const struct image_ensure *o, const struct wish *w, struct err *e) {
+    const struct reference *ref = &w->ref;
     const char *arch = o->arch ? o->arch : "";
     bool refresh = o->pull && !ref->digest && !o->offline && !registry_has_asked(o->registry, ref->name);
     struct blob_desc desc;
     int r;
 
-    if (o->docker && !registry_has_asked(o->registry, ref->name) && from_docker(o, ref) && is_cached(o, ref))
+    if (o->docker && !registry_has_asked(o->registry, ref->name) && from_docker(o, ref) && is_cached(o, w))
         return registry_note_asked(o->registry, ref->name, e);
-    if (!refresh && is_cached(o, ref))
+    if (!refresh && is_cached(o, w))
         return 0;
-    if (o->offline && (r = layout_find(o->cache_dir, ref->name, &desc, e)) < 0 && r != -ENOENT)
+    if (o->offline && (r = find(o, w, &desc, e)) < 0 && r != -ENOENT)
         return r;
     if (o->offline)
         return err_set(e, -ENOENT,
@@ -76,7 +86,7 @@ static int bring(const struct image_ensure *o, const struct reference *ref, stru
     AUTO_CLOSE int lock = lock_name(o, ref, e);
     if (lock < 0)
         return lock;
-    if (!refresh && is_cached(o, ref)) /* by the one that we waited for */
+    if (!refresh && is_cached(o, w)) /* by the one that we waited for */
         return 0;
     r = registry_pull(o->registry, o->cache_dir, ref, o->arch, e);
     if (r < 0)
@@ -91,12 +101,15 @@ int image_ensure(const struct image_ensure *o, const char *ref, struct blob_desc
                                 .cache_dir = o->cache_dir,
                                 .arch = o->arch,
                                 .registry = o->offline ? NULL : o->registry};
-    AUTO_REFERENCE struct reference reference = {0};
-    int r = reference_parse(ref, &reference, e);
+    struct wish w = {.written = ref};
+    int r = reference_parse(ref, &w.ref, e);
 
     if (!r)
-        r = bring(o, &reference, e);
+        r = bring(o, &w, e);
     if (!r)
-        r = layout_find(o->cache_dir, reference.name, root, e);
-    return r < 0 ? r : trust_check(&trust, &reference, root, e);
+        r = find(o, &w, root, e);
+    if (!r)
+        r = trust_check(&trust, &w.ref, root, e);
+    reference_free(&w.ref);
+    return r;
 }
