@@ -12,6 +12,6 @@ $(BUILD)/obj/%/libkeelson.a:
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(call obj,musl,$(LIB_SRC)): | $(BUILD)/musl-include
 
-$(foreach t,err buf log loop spawn respawn fdstore fdutil bootchart,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c)))
+$(foreach t,err buf log loop spawn respawn fdstore fdutil bootchart array little,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c)))
 $(foreach t,timeline bootrecord json capture temp,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c,jansson)))
 $(eval $(call unit_test,cmdline_test,cmdline/cmdline_test.c))

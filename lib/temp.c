@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "lib/fdutil.h"
 #include "lib/log.h"
 
@@ -26,14 +27,8 @@ static struct {
 
 /* Under the lock. Without memory it is there all the same, and is left by a signal. */
 static void enter(const char *path) {
-    if (there.len == there.cap) {
-        size_t cap = there.cap ? 2 * there.cap : 8;
-        char **more = reallocarray(there.paths, cap, sizeof(*more));
-        if (!more)
-            return;
-        there.paths = more;
-        there.cap = cap;
-    }
+    if (ARRAY_ROOM(there.paths, there.len, there.cap) < 0)
+        return;
     there.paths[there.len] = strdup(path);
     there.len += there.paths[there.len] != NULL;
 }

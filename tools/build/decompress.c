@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/fdutil.h"
+#include "lib/little.h"
 
 #define CHUNK ((size_t)64 << 10)
 /* Documentation/x86/boot.rst of the kernel: the setup header */
@@ -18,14 +19,6 @@
 #define HEADER_END 0x250
 #define VERSION_WITH_PAYLOAD 0x208
 #define SECTOR 512
-
-static uint32_t little(const unsigned char *p, size_t bytes) {
-    uint32_t v = 0;
-
-    for (size_t i = bytes; i-- > 0;)
-        v = v << 8 | p[i];
-    return v;
-}
 
 static int copy_in(const struct entry_content *content, FILE *f, struct err *e) {
     AUTO_FREE char *chunk = malloc(CHUNK);
@@ -49,11 +42,11 @@ static int find_payload(FILE *f, long *offset, uint64_t *len, struct err *e) {
     if (size < HEADER_END || fseek(f, 0, SEEK_SET) != 0 || fread(head, sizeof(head), 1, f) != 1 ||
         memcmp(head + HEADER_MAGIC, "HdrS", 4) != 0)
         return 0;
-    if (little(head + HEADER_VERSION, 2) < VERSION_WITH_PAYLOAD)
+    if (little_get(head + HEADER_VERSION, 2) < VERSION_WITH_PAYLOAD)
         return err_set(e, -EINVAL, "could not decompress the kernel: its boot protocol is too old");
     uint32_t sectors = head[SETUP_SECTORS] ? head[SETUP_SECTORS] : 4;
-    uint64_t at = (uint64_t)little(head + PAYLOAD_OFFSET, 4) + (uint64_t)(sectors + 1) * SECTOR;
-    *len = little(head + PAYLOAD_LENGTH, 4);
+    uint64_t at = little_get(head + PAYLOAD_OFFSET, 4) + (uint64_t)(sectors + 1) * SECTOR;
+    *len = little_get(head + PAYLOAD_LENGTH, 4);
     if (at + *len > (uint64_t)size)
         return err_set(e, -EINVAL, "could not decompress the kernel: its payload goes beyond its end");
     *offset = (long)at;

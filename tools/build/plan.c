@@ -5,18 +5,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lib/array.h"
+
 #define APK_SOURCE "LINUXKIT.apkinit"
 
 struct part *plan_add(struct plan *p, part_emit_fn *emit, const char *source, struct err *e, const char *location,
                       ...) {
-    if (p->len == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 32;
-        struct part *grown = reallocarray(p->v, cap, sizeof(*grown));
-        if (!grown)
-            goto fail;
-        p->v = grown;
-        p->cap = cap;
-    }
+    if (ARRAY_ROOM(p->v, p->len, p->cap) < 0)
+        goto fail;
     struct part *part = &p->v[p->len];
     char *own_source = strdup(source), *own_location = NULL;
     va_list args;

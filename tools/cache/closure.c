@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "lib/json.h"
 #include "tools/image/image.h"
 
@@ -75,14 +76,8 @@ static int add(struct closure *c, const char *cache_dir, const struct blob_desc 
     for (size_t i = 0; i < c->len; i++)
         if (!strcmp(c->v[i].desc.digest, desc->digest))
             return 0;
-    if (c->len == c->cap) {
-        size_t cap = c->cap ? 2 * c->cap : 32;
-        struct closure_item *grown = reallocarray(c->v, cap, sizeof(*grown));
-        if (!grown)
-            return err_errno(e, -ENOMEM, "could not list blobs");
-        c->v = grown;
-        c->cap = cap;
-    }
+    if (ARRAY_ROOM(c->v, c->len, c->cap) < 0)
+        return err_errno(e, -ENOMEM, "could not list blobs");
     *item = &c->v[c->len++];
     **item = (struct closure_item){.desc = *desc, .manifest = manifest, .there = blob_exists(cache_dir, desc)};
     if (!(*item)->there) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lib/array.h"
 #include "lib/fdutil.h"
 #include "lib/json.h"
 #include "lib/log.h"
@@ -32,14 +33,8 @@ const struct import_file *import_find(const struct import *im, const char *path)
 static int add_file(struct import *im, const char *path, struct import_file **out, struct err *e) {
     if (im->len == IMPORT_FILES_MAX)
         return err_set(e, -E2BIG, "it has more than %d files", IMPORT_FILES_MAX);
-    if (im->len == im->cap) {
-        size_t cap = im->cap ? 2 * im->cap : 64;
-        struct import_file *grown = reallocarray(im->files, cap, sizeof(*grown));
-        if (!grown)
-            return err_errno(e, -ENOMEM, "could not list its files");
-        im->files = grown;
-        im->cap = cap;
-    }
+    if (ARRAY_ROOM(im->files, im->len, im->cap) < 0)
+        return err_errno(e, -ENOMEM, "could not list its files");
     struct import_file *f = &im->files[im->len];
     *f = (struct import_file){.path = strdup(path)};
     if (!f->path)

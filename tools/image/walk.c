@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "tools/image/blob.h"
 #include "tools/image/gunzip.h"
 #include "tools/image/image_priv.h"
@@ -148,14 +149,8 @@ static int learn(void *data, const struct entry *entry, const struct entry_conte
     int r = tree_apply(&w->tree, entry, w->layer, w->seq++, &item.node, &item.inode, e);
     if (r < 0)
         return r;
-    if (items->len == items->cap) {
-        size_t cap = items->cap ? 2 * items->cap : 256;
-        struct item *grown = reallocarray(items->v, cap, sizeof(*grown));
-        if (!grown)
-            return err_errno(e, -ENOMEM, "could not hold its names");
-        items->v = grown;
-        items->cap = cap;
-    }
+    if (ARRAY_ROOM(items->v, items->len, items->cap) < 0)
+        return err_errno(e, -ENOMEM, "could not hold its names");
     items->v[items->len++] = item;
     return 0;
 }

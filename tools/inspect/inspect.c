@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "lib/fdutil.h"
+#include "lib/little.h"
 #include "tools/inspect/initrd.h"
 #include "tools/output/bootable.h"
 #include "tools/output/kernel_initrd.h"
@@ -102,10 +103,6 @@ static int read_initrd(struct inspection *in, FILE *f, struct err *e) {
     return initrd_read(f, &reader, e);
 }
 
-static uint32_t little(const unsigned char *p) {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* Documentation/x86/boot.rst of the kernel: where the version is, and how much memory the kernel is given. */
 static void read_kernel(struct inspection *in, FILE *f) {
     AUTO_FREE unsigned char *head = calloc(1, CHUNK + 1);
@@ -115,8 +112,8 @@ static void read_kernel(struct inspection *in, FILE *f) {
     in->kernel_size = size > 0 ? (uint64_t)size : 0;
     if (n < 0x268 || memcmp(head + 0x202, "HdrS", 4) != 0)
         return;
-    size_t version = ((size_t)head[0x20e] | (size_t)head[0x20f] << 8) + 0x200;
-    in->kernel_memory = little(head + 0x260);
+    size_t version = little_get(head + 0x20e, 2) + 0x200;
+    in->kernel_memory = little_get(head + 0x260, 4);
     if (version < n)
         (void)snprintf(in->kernel, sizeof(in->kernel), "%.*s", (int)strcspn((char *)head + version, " \n"),
                        (char *)head + version);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/fdutil.h"
+#include "lib/little.h"
 
 #define ISO_SECTOR 2048
 #define EL_TORITO_BIOS 0x00
@@ -17,21 +18,13 @@
 #define PE_AMD64 0x8664
 #define PE_ARM64 0xaa64
 
-static uint32_t le(const unsigned char *p, size_t bytes) {
-    uint32_t v = 0;
-
-    for (size_t i = bytes; i-- > 0;)
-        v = v << 8 | p[i];
-    return v;
-}
-
 static bool has(const unsigned char *head, size_t len, size_t at, const void *magic, size_t magic_len) {
     return at + magic_len <= len && !memcmp(head + at, magic, magic_len);
 }
 
 /* True if the section table names a .linux section. */
 static bool has_linux_section(const unsigned char *head, size_t len, size_t pe) {
-    size_t count = le(head + pe + 6, 2), at = pe + 24 + le(head + pe + 20, 2);
+    size_t count = little_get(head + pe + 6, 2), at = pe + 24 + little_get(head + pe + 20, 2);
 
     for (size_t i = 0; i < count && at + 40 <= len; i++, at += 40)
         if (!memcmp(head + at, ".linux\0", 8))
@@ -40,11 +33,11 @@ static bool has_linux_section(const unsigned char *head, size_t len, size_t pe) 
 }
 
 static void parse_pe(const unsigned char *head, size_t len, struct bootable *b) {
-    size_t pe = len > 0x40 ? le(head + 0x3c, 4) : len;
+    size_t pe = len > 0x40 ? little_get(head + 0x3c, 4) : len;
 
     if (pe > len || len - pe < 24 || memcmp(head + pe, "PE\0", 4) != 0)
         return;
-    uint32_t machine = le(head + pe + 4, 2);
+    uint64_t machine = little_get(head + pe + 4, 2);
     b->arch = machine == PE_AMD64 ? "amd64" : machine == PE_ARM64 ? "arm64" : "";
     b->efi = true;
     b->kind = has_linux_section(head, len, pe) ? BOOTABLE_UKI : BOOTABLE_EFI;
@@ -107,7 +100,7 @@ static void look_at_catalog(int fd, const unsigned char *head, size_t len, struc
 
     if (!has(head, len, record, "\0CD001\1EL TORITO SPECIFICATION", 30) || record + 75 > len)
         return;
-    off_t at = (off_t)le(head + record + 71, 4) * ISO_SECTOR;
+    off_t at = (off_t)little_get(head + record + 71, 4) * ISO_SECTOR;
     if (lseek(fd, at, SEEK_SET) == at && read_full(fd, catalog, sizeof(catalog)) == (ssize_t)sizeof(catalog))
         bootable_parse_catalog(catalog, sizeof(catalog), b);
 }

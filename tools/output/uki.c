@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/fdutil.h"
+#include "lib/little.h"
 #include "tools/image/content.h"
 #include "tools/output/stream.h"
 #include "tools/output/uki.h"
@@ -35,17 +36,9 @@ struct pe {
     uint64_t end_memory, end_file;
 };
 
+/* What is beyond the end is 0: measure() finds that it does not fit. */
 static uint32_t get(const struct pe *pe, size_t at, size_t bytes) {
-    uint32_t v = 0;
-
-    for (size_t i = bytes; i-- > 0;)
-        v = v << 8 | (at + i < pe->len ? pe->data[at + i] : 0);
-    return v;
-}
-
-static void put(unsigned char *p, uint64_t v, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
-        p[i] = (unsigned char)(v >> 8 * i);
+    return at < pe->len && bytes <= pe->len - at ? (uint32_t)little_get(pe->data + at, bytes) : 0;
 }
 
 static uint64_t align(uint64_t v, uint32_t to) {
@@ -94,17 +87,17 @@ static int place(struct pe *pe, struct section *sections, size_t len, struct err
             return err_set(e, -EFBIG, "could not make the EFI program: it would be larger than 2 GiB");
         memset(header, 0, SECTION_HEADER);
         memcpy(header, s->name, sizeof(s->name));
-        put(header + 8, (uint32_t)s->size, 4);
-        put(header + 12, (uint32_t)s->address, 4);
-        put(header + 16, (uint32_t)align(s->size, pe->align_file), 4);
-        put(header + 20, (uint32_t)s->at, 4);
-        put(header + 36, SECTION_FLAGS, 4);
+        little_put(header + 8, s->size, 4);
+        little_put(header + 12, s->address, 4);
+        little_put(header + 16, align(s->size, pe->align_file), 4);
+        little_put(header + 20, s->at, 4);
+        little_put(header + 36, SECTION_FLAGS, 4);
     }
-    put(pe->data + pe->head + 6, (uint32_t)(count + len), 2);
-    put(pe->data + pe->head + 8, 0, 4);       /* its time */
-    put(pe->data + pe->head + 12, 0, 8);      /* symbols, which are left out */
-    put(pe->data + pe->head + 24 + 64, 0, 4); /* checksum: EFI does not look at it */
-    put(pe->data + pe->head + 24 + 56, (uint32_t)align(memory, pe->align_memory), 4);
+    little_put(pe->data + pe->head + 6, count + len, 2);
+    little_put(pe->data + pe->head + 8, 0, 4);       /* its time */
+    little_put(pe->data + pe->head + 12, 0, 8);      /* symbols, which are left out */
+    little_put(pe->data + pe->head + 24 + 64, 0, 4); /* checksum: EFI does not look at it */
+    little_put(pe->data + pe->head + 24 + 56, align(memory, pe->align_memory), 4);
     return 0;
 }
 

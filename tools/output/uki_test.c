@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/fdutil.h"
+#include "lib/little.h"
 #include "lib/temp.h"
 #include "tools/output/uki.h"
 
@@ -19,17 +20,6 @@
 #define STUB_LEN 0x600 /* headers, one section of 512 bytes at 0x400 that is at 0x1000 in memory */
 
 static struct temp_dir dir;
-
-static void put(unsigned char *p, uint32_t v) {
-    for (size_t i = 0; i < 4; i++)
-        p[i] = (unsigned char)(v >> 8 * i);
-}
-
-static uint32_t get(const char *p) {
-    const unsigned char *u = (const unsigned char *)p;
-
-    return (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
-}
 
 static void in_dir(const char *name, char *path) {
     assert_true(snprintf(path, PATH_MAX, "%s/%s", dir.path, name) < PATH_MAX);
@@ -43,19 +33,19 @@ static void write_file(const char *name, const void *data, size_t len, char *pat
 static void make_stub(char *path, uint32_t header_len) {
     unsigned char stub[STUB_LEN] = {'M', 'Z'};
 
-    put(stub + 0x3c, PE);
+    little_put(stub + 0x3c, PE, 4);
     memcpy(stub + PE, "PE\0", 4);
     stub[PE + 6] = 1;
-    put(stub + PE + 8, 0x12345678); /* time */
+    little_put(stub + PE + 8, 0x12345678, 4); /* time */
     stub[PE + 20] = OPTIONAL;
-    put(stub + PE + 24 + 32, 0x1000);
-    put(stub + PE + 24 + 36, 0x200);
-    put(stub + PE + 24 + 60, header_len);
+    little_put(stub + PE + 24 + 32, 0x1000, 4);
+    little_put(stub + PE + 24 + 36, 0x200, 4);
+    little_put(stub + PE + 24 + 60, header_len, 4);
     memcpy(stub + TABLE, ".text", 5);
-    put(stub + TABLE + 8, 0x123);
-    put(stub + TABLE + 12, 0x1000);
-    put(stub + TABLE + 16, 0x200);
-    put(stub + TABLE + 20, 0x400);
+    little_put(stub + TABLE + 8, 0x123, 4);
+    little_put(stub + TABLE + 12, 0x1000, 4);
+    little_put(stub + TABLE + 16, 0x200, 4);
+    little_put(stub + TABLE + 20, 0x400, 4);
     memset(stub + 0x400, 0x90, 0x200);
     write_file("stub", stub, sizeof(stub), path);
 }
@@ -73,20 +63,21 @@ static void sections_follow_the_stub(void **state) {
     assert_int_equal(uki_write(stub, &p, out, NULL), 0);
     assert_int_equal(read_file(out, 1 << 20, &made, NULL), 0);
     assert_int_equal(made.data[PE + 6], 5);
-    assert_int_equal(get(made.data + PE + 8), 0);
+    assert_int_equal(little_get(made.data + PE + 8, 4), 0);
     const char *const names[] = {".osrel", ".cmdline", ".linux", ".initrd"};
     const char *const contents[] = {"NAME=", "console=ttyS0", "KERNEL", "INITRD!"};
-    uint32_t last = 0x1123;
+    uint64_t last = 0x1123;
     for (size_t i = 0; i < 4; i++) {
         const char *h = made.data + TABLE + 40 * (i + 1);
         assert_memory_equal(h, names[i], strlen(names[i]));
-        uint32_t size = get(h + 8), address = get(h + 12), raw = get(h + 16), at = get(h + 20);
+        uint64_t size = little_get(h + 8, 4), address = little_get(h + 12, 4), raw = little_get(h + 16, 4),
+                 at = little_get(h + 20, 4);
         assert_true(address >= last && address % 0x1000 == 0 && at % 0x200 == 0 && raw >= size && raw % 0x200 == 0);
         assert_true(at + raw <= made.len);
         assert_memory_equal(made.data + at, contents[i], strlen(contents[i]));
         last = address + size;
     }
-    assert_true(get(made.data + PE + 24 + 56) >= last);
+    assert_true(little_get(made.data + PE + 24 + 56, 4) >= last);
 }
 
 static void a_stub_without_room_is_refused(void **state) {

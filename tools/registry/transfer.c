@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "tools/registry/registry_priv.h"
 
 int transfer_add(struct transfer *x, const struct blob_desc *desc, struct err *e) {
@@ -11,14 +12,8 @@ int transfer_add(struct transfer *x, const struct blob_desc *desc, struct err *e
             return 0;
     if (x->len == REGISTRY_LAYERS_MAX)
         return err_set(e, -E2BIG, "it has more than %d layers", REGISTRY_LAYERS_MAX);
-    if (x->len == x->cap) {
-        size_t cap = x->cap ? 2 * x->cap : 16;
-        struct blob_desc *grown = reallocarray(x->blobs, cap, sizeof(*grown));
-        if (!grown)
-            return err_errno(e, -ENOMEM, "could not list its layers");
-        x->blobs = grown;
-        x->cap = cap;
-    }
+    if (ARRAY_ROOM(x->blobs, x->len, x->cap) < 0)
+        return err_errno(e, -ENOMEM, "could not list its layers");
     x->blobs[x->len++] = *desc;
     return 0;
 }

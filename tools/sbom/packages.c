@@ -6,22 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "lib/buf.h"
 #include "lib/fdutil.h"
-
-/* Makes room for one more. */
-static int grow(void **array, size_t len, size_t *cap, size_t size) {
-    size_t more = *cap ? 2 * *cap : 64;
-
-    if (len < *cap)
-        return 0;
-    void *grown = reallocarray(*array, more, size);
-    if (!grown)
-        return -ENOMEM;
-    *array = grown;
-    *cap = more;
-    return 0;
-}
 
 static char *dup_or_null(const char *s) {
     return s ? strdup(s) : NULL;
@@ -30,7 +17,7 @@ static char *dup_or_null(const char *s) {
 static int add_package(struct packages *p, const struct package *package) {
     if (!package->name || !package->version)
         return 0;
-    if (grow((void **)&p->v, p->len, &p->cap, sizeof(*p->v)) < 0)
+    if (ARRAY_ROOM(p->v, p->len, p->cap) < 0)
         return -ENOMEM;
     struct package *n = &p->v[p->len++];
     *n = (struct package){.name = strdup(package->name),
@@ -43,7 +30,7 @@ static int add_package(struct packages *p, const struct package *package) {
 static int add_owned(struct packages *p, const char *dir, const char *name, const char *owner) {
     char *path = NULL;
 
-    if (grow((void **)&p->owned, p->owned_len, &p->owned_cap, sizeof(*p->owned)) < 0)
+    if (ARRAY_ROOM(p->owned, p->owned_len, p->owned_cap) < 0)
         return -ENOMEM;
     if (asprintf(&path, "%s%s%s", dir, *dir ? "/" : "", name) < 0)
         return -ENOMEM;
@@ -53,7 +40,7 @@ static int add_owned(struct packages *p, const char *dir, const char *name, cons
 
 /* A copy of the name that lives as long as p; NULL: no memory. */
 static const char *keep_owner(struct packages *p, const char *name, size_t len) {
-    if (grow((void **)&p->owners, p->owners_len, &p->owners_cap, sizeof(*p->owners)) < 0)
+    if (ARRAY_ROOM(p->owners, p->owners_len, p->owners_cap) < 0)
         return NULL;
     return p->owners[p->owners_len++] = strndup(name, len);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "lib/buf.h"
 #include "tools/image/tar.h"
 #include "tools/sbom/sbom_priv.h"
@@ -14,25 +15,12 @@
 #define FILES_SOURCE "linuxkit.files"
 #define SBOM_MTIME 1492533000 /* LinuxKit's time of all that a builder makes itself */
 
-int sbom_grow(void **array, size_t len, size_t *cap, size_t size) {
-    size_t more = *cap ? 2 * *cap : 16;
-
-    if (len < *cap)
-        return 0;
-    void *grown = reallocarray(*array, more, size);
-    if (!grown)
-        return -ENOMEM;
-    *array = grown;
-    *cap = more;
-    return 0;
-}
-
 /* Index of the word in the list, where it is put if it is new; negative: no memory. Mostly it is the last one. */
 static ssize_t intern(char ***list, size_t *len, size_t *cap, const char *word) {
     for (size_t i = *len; i-- > 0;)
         if (!strcmp((*list)[i], word))
             return (ssize_t)i;
-    if (sbom_grow((void **)list, *len, cap, sizeof(**list)) < 0 || !((*list)[*len] = strdup(word)))
+    if (ARRAY_ROOM(*list, *len, *cap) < 0 || !((*list)[*len] = strdup(word)))
         return -ENOMEM;
     return (ssize_t)(*len)++;
 }
@@ -69,8 +57,7 @@ static int new_record(struct sbom *s, const struct entry *entry, const struct or
         r->layer = layer < 0 ? 0 : (uint32_t)layer;
         location = layer < 0 ? layer : location;
     }
-    if (location < 0 || s->records_len == UINT32_MAX ||
-        sbom_grow((void **)&s->records, s->records_len, &s->records_cap, sizeof(*s->records)) < 0)
+    if (location < 0 || s->records_len == UINT32_MAX || ARRAY_ROOM(s->records, s->records_len, s->records_cap) < 0)
         return -ENOMEM;
     r->path = arena_string(&s->paths, entry->path);
     r->link = entry->type == ENTRY_HARDLINK ? arena_string(&s->paths, entry->link) : NULL;
@@ -161,7 +148,7 @@ void sbom_pass_to(struct sbom *s, struct output *inner) {
 int sbom_begin_image(struct sbom *s, const char *name, const char *prefix, const struct image *img, struct err *e) {
     if (!s)
         return 0;
-    if (sbom_grow((void **)&s->images, s->images_len, &s->images_cap, sizeof(*s->images)) < 0)
+    if (ARRAY_ROOM(s->images, s->images_len, s->images_cap) < 0)
         return err_errno(e, -ENOMEM, "could not list image %s", name);
     struct sbom_image *image = &s->images[s->images_len++];
     *image = (struct sbom_image){

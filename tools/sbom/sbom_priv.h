@@ -52,9 +52,6 @@ struct sbom {
     size_t locations_len, locations_cap;
 };
 
-/* Makes room for one more element; -ENOMEM. */
-int sbom_grow(void **array, size_t len, size_t *cap, size_t size);
-
 /* What is said of the layers of an image that keelson made; NULL: of another. A new reference; -ENOMEM. */
 int layers_read(struct sbom_image *image, const struct image *img);
 /* Their packages, where no database has them. */
