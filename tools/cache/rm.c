@@ -131,13 +131,13 @@ static int remove_names(const char *cache_dir, const char *const *names, size_t 
 }
 
 int cache_rm(const char *cache_dir, const char *const *refs, size_t len, struct err *e) {
-    AUTO_JSON json_t *names = json_array(), *index = NULL;
+    AUTO_JSON json_t *names = json_array();
     struct going g = {.cache_dir = cache_dir, .names = names};
     const json_t *name;
     size_t i;
     int r = names ? collect(&g, refs, len, e) : err_errno(e, -ENOMEM, "could not remove images");
 
-    index = g.index;
+    json_decref(g.index);
     if (r < 0)
         return r;
     const char **list = calloc(json_array_size(names) + 1, sizeof(*list));
