@@ -16,3 +16,4 @@ FAKE_SYSTEM := init/fake_system.c init/fake_calls.c
 FAKE_LINK := $(addprefix -Xlinker --wrap=,$(shell sed -n 's/^CALL.[^,]*, \([a-z0-9_]*\),.*/\1/p' $(FAKE_SYSTEM)))
 $(eval $(call unit_test,sequence_test,init/sequence_test.c $(FAKE_SYSTEM) $(filter-out init/init.c init/main.c,$(INIT_SRC)),,$(FAKE_LINK)))
 $(eval $(call unit_test,unmount_test,init/unmount_test.c $(FAKE_SYSTEM) $(filter-out init/main.c,$(INIT_SRC)),,$(FAKE_LINK)))
+$(eval $(call unit_test,recorder_test,init/recorder_test.c init/recorder.c,,$(addprefix -Xlinker --wrap=,clock_ms loop_set_timer loop_remove spawn)))
