@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import harness
+from test_faults import BASE
 
 
 def test_missing_files_are_named(tmp_path):
@@ -101,6 +102,29 @@ def test_a_detached_machine_is_reached_and_stopped(tmp_path):
         assert gone.returncode == 1 and "no machine of that name runs detached" in gone.stderr
     finally:
         harness.keelson("stop", "--force", name)
+
+
+def test_folders_of_the_host_are_shared(tmp_path, build, boot):
+    shared, second = tmp_path / "a,shared folder", tmp_path / "second"
+    for folder in (shared, second):
+        folder.mkdir()
+    (shared / "from-host").write_text("hello from the host\n")
+    vm = boot(build(BASE), "--mem", "512", "--virtiofs", shared, "--virtiofs", second)
+    vm.run("mkdir -p /run/s0 /run/s1 && mount -t virtiofs virtiofs0 /run/s0 && mount -t virtiofs virtiofs1 /run/s1")
+    assert vm.run("cat /run/s0/from-host").stdout == "hello from the host\n"
+    vm.run("echo hello from the guest >/run/s1/from-guest")
+    assert (second / "from-guest").read_text() == "hello from the guest\n"
+    assert vm.poweroff() == 0
+    assert subprocess.run(["pgrep", "-x", "virtiofsd"], capture_output=True, check=False).stdout == b"", "they end with it"
+
+
+def test_a_folder_that_cannot_be_shared_is_named(tmp_path):
+    name = stopped_machine(tmp_path)
+    for folder, words, why in ((tmp_path / "none", [], "No such file or directory"), (name, [], ""),
+                               (tmp_path, ["--detach"], "--virtiofs does not go with --detach")):
+        done = harness.keelson("run", "--accel", "tcg", "--virtiofs", folder, *words, name)
+        assert done.returncode != 0 and why in done.stderr, done.stderr
+    assert f"could not share {tmp_path}/none" in harness.keelson("run", "--virtiofs", tmp_path / "none", name).stderr
 
 
 def test_without_qemu_its_package_is_named(tmp_path):

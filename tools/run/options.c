@@ -28,6 +28,8 @@ const char *run_usage(void) {
            "  --arch ARCH            x86_64 or aarch64 (the host's)\n"
            "  --networking user|none (user)\n"
            "  --device SPEC          a QEMU -device, may be repeated\n"
+           "  --virtiofs DIR         a folder of the host, may be repeated; in the guest: mount -t virtiofs virtiofs0 "
+           "/mnt\n"
            "  --channel NAME=PATH    a virtio port NAME in the guest, a Unix socket PATH on the host\n"
            "  --uefi                 UEFI firmware, also for an image that boots without\n"
            "  --fw FILE              this UEFI firmware\n"
@@ -181,6 +183,15 @@ static int set_device(struct run_options *o, const char *value, struct err *e) {
     return 0;
 }
 
+static int set_share(struct run_options *o, const char *value, struct err *e) {
+    if (o->shares_len == RUN_SHARES_MAX)
+        return err_set(e, -EINVAL, "more than %d --virtiofs options", RUN_SHARES_MAX);
+    if (!*value)
+        return err_set(e, -EINVAL, "could not understand --virtiofs: want a folder");
+    o->shares[o->shares_len++].dir = value;
+    return 0;
+}
+
 static int set_mem(struct run_options *o, const char *value, struct err *e) {
     if (run_parse_mib(value, &o->mem_mib) < 0)
         return err_set(e, -EINVAL, "could not understand --mem %s: want a number of MiB, or one with M or G", value);
@@ -322,6 +333,7 @@ static const struct {
     {"disk", set_disk},
     {"channel", set_channel},
     {"device", set_device},
+    {"virtiofs", set_share},
     {"accel", set_accel},
     {"fw", set_firmware},
     {"netboot", set_netboot},
@@ -386,6 +398,8 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
     if (o->detach && (o->wait != RUN_WAIT_NOT || o->timeout_s || o->gui))
         return err_set(e, -EINVAL,
                        "--detach goes with none of --wait, --timeout and --gui: nobody is there to wait or look");
+    if (o->detach && o->shares_len > 0)
+        return err_set(e, -EINVAL, "--virtiofs does not go with --detach: nobody is there to serve the folder");
     if (o->data && o->data_file)
         return err_set(e, -EINVAL, "either --data or --data-file, not both");
     if (o->netboot && !o->network)

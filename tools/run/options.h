@@ -14,6 +14,7 @@
 #define RUN_DISKS_MAX 16
 #define RUN_CHANNELS_MAX 8
 #define RUN_DEVICES_MAX 16
+#define RUN_SHARES_MAX 8
 #define RUN_ADDRESS_MAX 46 /* an IPv6 address in text */
 #define RUN_PATH_MAX 4096
 
@@ -37,6 +38,11 @@ struct run_disk {
 struct run_channel {
     char name[64];           /* of the virtio port: /sys/class/virtio-ports/?/name in the guest */
     char path[RUN_PATH_MAX]; /* of the Unix socket on the host */
+};
+
+struct run_share {
+    const char *dir;
+    char socket[RUN_PATH_MAX]; /* of its virtiofsd; "": none runs, as with --dry-run */
 };
 
 struct run_options {
@@ -76,6 +82,8 @@ struct run_options {
     size_t channels_len;
     const char *devices[RUN_DEVICES_MAX];
     size_t devices_len;
+    struct run_share shares[RUN_SHARES_MAX];
+    size_t shares_len;
 };
 
 /*

@@ -46,7 +46,7 @@ static void add_machine(struct qemu_command *q, int *r, const struct run_options
     bool kvm = strcmp(accel, "kvm") == 0;
     bool x86 = o->arch == RUN_X86_64;
     add(q, r, "-machine");
-    add(q, r, "%s,accel=%s", x86 ? "q35" : "virt", accel);
+    add(q, r, "%s,accel=%s%s", x86 ? "q35" : "virt", accel, o->shares_len > 0 ? ",memory-backend=ram" : "");
     add(q, r, "-cpu");
     /* An emulated "max" on arm spends seconds on pointer authentication. */
     add(q, r, "%s", kvm ? "host" : x86 ? "max" : "cortex-a57");
@@ -54,6 +54,10 @@ static void add_machine(struct qemu_command *q, int *r, const struct run_options
     add(q, r, "%llu", (unsigned long long)o->cpus);
     add(q, r, "-m");
     add(q, r, "%llu", (unsigned long long)o->mem_mib);
+    if (o->shares_len > 0) { /* their daemons read and write the guest's memory */
+        add(q, r, "-object");
+        add(q, r, "memory-backend-memfd,id=ram,share=on,size=%lluM", (unsigned long long)o->mem_mib);
+    }
 }
 
 /* detached.h says what is in the folder. */
@@ -179,6 +183,20 @@ static int add_channels(struct qemu_command *q, int *r, const struct run_options
     return 0;
 }
 
+/* LinuxKit's names for them in the guest. */
+static int add_shares(struct qemu_command *q, int *r, const struct run_options *o) {
+    for (size_t i = 0; i < o->shares_len; i++) {
+        AUTO_FREE char *path = comma_quoted(o->shares[i].socket);
+        if (!path)
+            return -ENOMEM;
+        add(q, r, "-chardev");
+        add(q, r, "socket,id=share%zu,path=%s", i, path);
+        add(q, r, "-device");
+        add(q, r, "vhost-user-fs-pci,chardev=share%zu,tag=virtiofs%zu", i, i);
+    }
+    return 0;
+}
+
 static int add_firmware(struct qemu_command *q, int *r, const struct run_boot *b) {
     AUTO_FREE char *code = comma_quoted(b->firmware);
     AUTO_FREE char *variables = comma_quoted(b->variables);
@@ -286,7 +304,8 @@ static int add_words(struct qemu_command *q, const struct run_options *o, const 
         return -ENOMEM;
     add(q, &r, "-device");
     add(q, &r, "virtio-rng-pci");
-    if (add_network(q, &r, o) < 0 || add_disks(q, &r, o) < 0 || add_data(q, &r, b) < 0 || add_channels(q, &r, o) < 0)
+    if (add_network(q, &r, o) < 0 || add_disks(q, &r, o) < 0 || add_data(q, &r, b) < 0 || add_channels(q, &r, o) < 0 ||
+        add_shares(q, &r, o) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < o->devices_len; i++) {
         add(q, &r, "-device");

@@ -129,6 +129,22 @@ static void doubles_commas_in_file_names(void **state) {
     assert_non_null(strstr(line.data, "-device usb-tablet -no-reboot\n"));
 }
 
+static void folders_are_shared_over_the_guests_memory(void **state) {
+    struct run_options o = options();
+    AUTO_BUF struct buf line = BUF_INIT, without = BUF_INIT;
+    (void)state;
+    command(&o, "tcg", &without);
+    assert_null(strstr(without.data, "memory-backend"));
+    o.shares[1] = (struct run_share){.dir = "b", .socket = "t,1"};
+    o.shares_len = 2;
+    command(&o, "tcg", &line);
+    assert_non_null(strstr(line.data, "-machine q35,accel=tcg,memory-backend=ram "));
+    assert_non_null(strstr(line.data, "-object memory-backend-memfd,id=ram,share=on,size=256M "));
+    assert_non_null(strstr(line.data, "-device vhost-user-fs-pci,chardev=share0,tag=virtiofs0 "
+                                      "-chardev socket,id=share1,path=t,,1 "
+                                      "-device vhost-user-fs-pci,chardev=share1,tag=virtiofs1"));
+}
+
 static void has_room_for_the_most_options(void **state) {
     (void)state;
     struct run_options o = options();
@@ -136,6 +152,7 @@ static void has_room_for_the_most_options(void **state) {
     o.channels_len = RUN_CHANNELS_MAX;
     o.devices_len = RUN_DEVICES_MAX;
     o.publish_len = RUN_PUBLISH_MAX;
+    o.shares_len = RUN_SHARES_MAX;
     for (size_t i = 0; i < RUN_DEVICES_MAX; i++)
         o.devices[i] = "x";
     AUTO_BUF struct buf line = BUF_INIT;
@@ -154,10 +171,15 @@ static void the_guest_has_a_port_for_its_record(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_the_three_files_and_the_machine), cmocka_unit_test(uses_the_hosts_cpu_with_kvm_only),
-        cmocka_unit_test(adds_to_the_command_line_as_one_word),  cmocka_unit_test(forwards_ports),
-        cmocka_unit_test(a_cd_a_stick_a_disk_and_a_uki),         cmocka_unit_test(doubles_commas_in_file_names),
-        cmocka_unit_test(has_room_for_the_most_options),         cmocka_unit_test(the_guest_has_a_port_for_its_record),
+        cmocka_unit_test(names_the_three_files_and_the_machine),
+        cmocka_unit_test(uses_the_hosts_cpu_with_kvm_only),
+        cmocka_unit_test(adds_to_the_command_line_as_one_word),
+        cmocka_unit_test(forwards_ports),
+        cmocka_unit_test(a_cd_a_stick_a_disk_and_a_uki),
+        cmocka_unit_test(doubles_commas_in_file_names),
+        cmocka_unit_test(folders_are_shared_over_the_guests_memory),
+        cmocka_unit_test(has_room_for_the_most_options),
+        cmocka_unit_test(the_guest_has_a_port_for_its_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@
 #include "tools/run/disk.h"
 #include "tools/run/options.h"
 #include "tools/run/qemu.h"
+#include "tools/run/shares.h"
 #include "tools/run/state.h"
 #include "tools/run/watch.h"
 
@@ -63,7 +64,7 @@ static int print_command(const struct qemu_command *q, struct err *e) {
     return r < 0 ? err_errno(e, r, "could not print the command") : 0;
 }
 
-static int prepare(struct run_options *o, struct qemu_command *q, struct err *e) {
+static int prepare(struct run_options *o, struct shares *shares, struct qemu_command *q, struct err *e) {
     AUTO_BUF struct buf cmdline = BUF_INIT;
     const char *accel = NULL;
     static struct run_boot boot; /* static for its size, as the options are */
@@ -79,6 +80,8 @@ static int prepare(struct run_options *o, struct qemu_command *q, struct err *e)
         r = disk_prepare(&o->disks[i], o->dry_run, e);
     if (r == 0)
         r = accel_pick(o, kernel, &accel, e);
+    if (r == 0 && !o->dry_run)
+        r = shares_start(shares, o, e);
     return r == 0 ? qemu_command(q, o, &boot, accel, cmdline.data, e) : r;
 }
 
@@ -93,11 +96,12 @@ int run_main(int argc, char **argv) {
     if (o.help)
         return write_full(STDOUT_FILENO, run_usage(), strlen(run_usage())) < 0 ? 1 : 0;
     AUTO_QEMU_COMMAND struct qemu_command q = {0};
+    AUTO_SHARES struct shares shares = {0};
     AUTO_CLOSE int guest_fd = -1;
     AUTO_CLOSE int inherited_fd = -1;
     int r = open_guest_port(&o, &guest_fd, &inherited_fd, &e);
     if (r == 0)
-        r = prepare(&o, &q, &e);
+        r = prepare(&o, &shares, &q, &e);
     if (r == 0 && !o.dry_run && o.detach)
         return detached_start(&q, &o);
     if (r == 0 && !o.dry_run)
