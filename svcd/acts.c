@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
@@ -14,15 +13,13 @@
 #include "memlogd/wire.h"
 #include "svcd/cgroup.h"
 #include "svcd/ctrd.h"
-#include "svcd/deaf.h"
 #include "svcd/leftover.h"
 #include "svcd/logbound.h"
 #include "svcd/logsink.h"
 #include "svcd/probe.h"
+#include "svcd/process.h"
 #include "svcd/spec.h"
 #include "svcd/worker.h"
-
-#define EXIT_OVERDUE_MS 5000 /* a process is gone, and containerd does not say so */
 
 /* A call under way: whose it is, and of which life. */
 struct ticket {
@@ -129,10 +126,15 @@ static void task_looked_at(struct service *s, const struct grpc_result *r) {
         service_fail(s, "look for its task", "containerd's answer could not be read");
         return;
     }
-    if (s->pid != p.pid)
+    bool known = p.status >= CTRD_CREATED && p.status <= CTRD_PAUSING;
+    if (known && s->pid != p.pid)
         s->started_ms = 0; /* another life of it, that somebody else has begun */
-    s->pid = p.pid;
-    if (p.status == CTRD_RUNNING || p.status == CTRD_PAUSED || p.status == CTRD_PAUSING)
+    if (known)
+        s->pid = p.pid;
+    bool runs = p.status == CTRD_RUNNING || p.status == CTRD_PAUSED || p.status == CTRD_PAUSING;
+    /* Its shim hangs: what is to stop need not wait for that. */
+    bool hangs = !known && !s->record.wanted && process_is_there(s);
+    if (runs || hangs)
         service_event(s, LIFE_EV_OK);
     else if (p.status == CTRD_STOPPED)
         service_exited(s, p.exit_status, killed_for_memory(s, p.exit_status));
@@ -357,44 +359,6 @@ static void enter_prepare(struct service *s) {
         do_job(s, WORKER_PREPARE);
 }
 
-/* --- its process --- */
-
-static void on_overdue(struct loop_source *src, void *data) {
-    struct service *s = data;
-
-    (void)src;
-    if (s->life == LIFE_RUNNING || s->life == LIFE_STOPPING || s->life == LIFE_KILLING)
-        doubt(s, "its process is gone, and containerd has not said so");
-}
-
-static void on_gone(struct loop_source *src, uint32_t events, void *data) {
-    struct service *s = data;
-
-    (void)events;
-    loop_remove(s->loop, src);
-    (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */
-}
-
-void acts_forget_process(struct service *s) {
-    loop_remove(s->loop, &s->gone);
-    loop_remove(s->loop, &s->overdue);
-    if (s->pidfd >= 0)
-        (void)close(s->pidfd);
-    s->pidfd = -1;
-    worker_stop(s);
-}
-
-/* containerd tells its end; the pidfd tells when containerd should have. */
-static void watch_process(struct service *s) {
-    acts_forget_process(s);
-    free(s->cgroup);
-    s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
-    s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
-    s->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)s->pid, 0U);
-    if (s->pidfd >= 0)
-        (void)loop_add_fd(s->loop, &s->gone, s->pidfd, EPOLLIN, on_gone, s);
-}
-
 /* --- calls --- */
 
 static int call_create(struct service *s, struct ticket *t) {
@@ -408,20 +372,6 @@ static int call_create(struct service *s, struct ticket *t) {
         return 0;
     }
     return ctrd_container_create(service_grpc(s), s->name, spec, on_answer, t);
-}
-
-/*
- * A first process that does not handle its signal, such as a shell, never sees it: the others get it then, and end by
- * themselves. If there are none there is nothing to wait for.
- */
-static int call_stop(struct service *s, struct grpc *g, struct ticket *t) {
-    bool deaf = signal_is_dropped("/proc", (pid_t)s->pid, s->policy.stop_signal);
-
-    if (deaf && s->cgroup && cgroup_pids(CGROUP_ROOT, s->cgroup) == 1) {
-        log_notice("service %s: its only process does not handle signal %d: SIGKILL", s->name, s->policy.stop_signal);
-        return ctrd_task_kill(g, s->name, SIGKILL, true, on_answer, t);
-    }
-    return ctrd_task_kill(g, s->name, s->policy.stop_signal, deaf, on_answer, t);
 }
 
 static int make_call(struct service *s, enum life l, struct ticket *t) {
@@ -445,13 +395,18 @@ static int make_call(struct service *s, enum life l, struct ticket *t) {
     case LIFE_RUNNING:
         return ctrd_task_wait(g, s->name, on_exit_seen, t);
     case LIFE_STOPPING:
-        return call_stop(s, g, t);
+        return ctrd_task_kill(g, s->name, s->policy.stop_signal, false, on_answer, t);
     case LIFE_KILLING:
         return ctrd_task_kill(g, s->name, SIGKILL, true, on_answer, t);
     default:
         free(t);
         return 0;
     }
+}
+
+/* False: containerd has to do it. */
+static bool done_without_containerd(const struct service *s, enum life l) {
+    return (l == LIFE_STOPPING && process_stop(s) == 0) || (l == LIFE_KILLING && process_kill(s) == 0);
 }
 
 static void enter(struct service *s, enum life l) {
@@ -463,13 +418,17 @@ static void enter(struct service *s, enum life l) {
         do_job(s, WORKER_ATTACH);
         return;
     }
+    if (l == LIFE_CLEAN_TASK)
+        (void)process_free(s); /* SIGKILL was its end, and nobody says so */
     if (l == LIFE_RUNNING)
-        watch_process(s);
+        process_watch(s);
     else if (l != LIFE_STOPPING && l != LIFE_KILLING && l != LIFE_DETACHED && l != LIFE_ADOPT)
-        acts_forget_process(s);
+        process_forget(s);
     else if (l == LIFE_DETACHED)
         worker_stop(s);
     if (life_is_down(l) || l == LIFE_BACKOFF || l == LIFE_DETACHED || l == LIFE_DECIDE)
+        return;
+    if (done_without_containerd(s, l))
         return;
     if (!*s->connection) {
         service_event(s, LIFE_EV_LOST);

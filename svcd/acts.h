@@ -13,9 +13,6 @@
 
 extern const struct service_ops service_acts;
 
-/* Stops watching the service's process, and what is under way for it outside of containerd. */
-void acts_forget_process(struct service *s);
-
 /* Puts the failed start into the boot timeline. */
 void acts_stamp_failure(struct service *s);
 

@@ -206,6 +206,29 @@ static void a_task_is_looked_at(void **state) {
     assert_int_equal(s.exit_status, 3);
 }
 
+/* Its shim hangs, so containerd cannot say more than that; it is ended all the same. */
+static void what_is_to_be_stopped_is_stopped_whatever_its_state(void **state) {
+    static const uint8_t message[] = {0x0a, 2, 0x20, 0};
+    const struct grpc_result r = {.status = GRPC_OK, .error = "", .message = message, .len = sizeof(message)};
+    (void)state;
+    s.pid = (uint32_t)getpid();
+    s.cgroup = cgroup_of("/proc", getpid());
+    s.record.wanted = false;
+    s.life = LIFE_ADOPT;
+    on_answer(ticket_new(&s), &r);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    assert_int_equal(s.pid, getpid());
+    s.record.wanted = true; /* else it is left alone */
+    s.life = LIFE_ADOPT;
+    on_answer(ticket_new(&s), &r);
+    assert_int_equal(s.life, LIFE_BACKOFF);
+    s.record.wanted = false; /* and so is whoever has its number now */
+    (void)snprintf(s.cgroup, 2, "x");
+    s.life = LIFE_ADOPT;
+    on_answer(ticket_new(&s), &r);
+    assert_int_equal(s.life, LIFE_BACKOFF);
+}
+
 static void an_answer_that_is_no_message_is_a_failure(void **state) {
     const struct grpc_result bad = {.status = GRPC_OK, .error = "", .message = (const uint8_t *)"\xff\xff", .len = 2};
     (void)state;
@@ -231,6 +254,7 @@ int main(void) {
         T(a_wait_that_fails_is_only_the_running_ones_business),
         T(an_exit_of_an_earlier_life_is_not_this_ones),
         T(a_task_is_looked_at),
+        T(what_is_to_be_stopped_is_stopped_whatever_its_state),
         T(an_answer_that_is_no_message_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,15 @@ int cgroup_enter(const char *root, const char *group, pid_t pid, struct err *e);
 /* Threads in it and in the groups below it; CGROUP_UNKNOWN if the kernel does not say. */
 uint64_t cgroup_pids(const char *root, const char *path);
 
+/* To every process in it and in the groups below it. -EINVAL: it is the hierarchy's root, which is everybody's. */
+int cgroup_signal(const char *root, const char *path, int signo);
+
+/*
+ * SIGKILL to all of them at once, paused or not. -ENOTSUP: the kernel cannot do that (version 1, or before 5.14); those
+ * that were there got a signal each, which paused ones see later.
+ */
+int cgroup_kill(const char *root, const char *path);
+
 /* How often the kernel has killed in it for want of memory; 0 if it does not say. */
 uint64_t cgroup_oom_kills(const char *root, const char *path);
 

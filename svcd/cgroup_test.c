@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -99,6 +101,72 @@ static void a_process_is_put_into_a_group_of_version_2(void **state) {
     assert_int_equal(cgroup_enter(v1, "daemon", 4711, &e), -ENOTSUP);
 }
 
+static pid_t child(const char *procs) {
+    char text[24];
+    pid_t pid = fork();
+
+    if (pid == 0)
+        for (;;)
+            (void)pause();
+    (void)snprintf(text, sizeof(text), "%d\n", pid);
+    put(procs, text);
+    return pid;
+}
+
+static void assert_ended_by(pid_t pid, int signo) {
+    int status;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signo);
+}
+
+static void the_groups_below_get_a_signal_too(void **state) {
+    AUTO_FREE char *v1 = path_join(dir, "v1s"), *v2 = path_join(dir, "v2s");
+    (void)state;
+    put("v2s/cgroup.controllers", "cpu\n");
+    for (int version = 1; version <= 2; version++) {
+        pid_t one = child(version == 1 ? "v1s/memory/www/cgroup.procs" : "v2s/www/cgroup.procs");
+        pid_t two = child(version == 1 ? "v1s/memory/www/a/b/cgroup.procs" : "v2s/www/a/b/cgroup.procs");
+        put(version == 1 ? "v1s/memory/www/a/cgroup.procs" : "v2s/www/a/cgroup.procs", "");
+        const char *root = version == 1 ? v1 : v2;
+        assert_int_equal(cgroup_signal(root, "/www", SIGUSR1), 0);
+        assert_ended_by(one, SIGUSR1);
+        assert_ended_by(two, SIGUSR1);
+        assert_true(cgroup_signal(root, "/nosuch", SIGUSR1) < 0);
+    }
+}
+
+static void all_are_killed_at_once_where_the_kernel_can_do_that(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_FREE char *old = path_join(dir, "v1k"), *new = path_join(dir, "v2k");
+    (void)state;
+    put("v2k/cgroup.controllers", "cpu\n");
+    put("v2k/www/cgroup.kill", "");
+    put("v2k/www/cgroup.procs", "1\n");
+    assert_int_equal(cgroup_kill(new, "/www"), 0);
+    AUTO_FREE char *knob = path_join(new, "www/cgroup.kill");
+    assert_int_equal(read_file(knob, 64, &text, NULL), 0);
+    assert_string_equal(text.data, "1");
+    pid_t pid = child("v1k/memory/www/cgroup.procs");
+    assert_int_equal(cgroup_kill(old, "/www"), -ENOTSUP);
+    assert_ended_by(pid, SIGKILL);
+}
+
+/* Whoever is in the root's group has none of its own. */
+static void the_root_is_not_killed(void **state) {
+    static const char *const paths[] = {"", "/", "//", "/../..", "/www/../.."};
+    AUTO_FREE char *root = path_join(dir, "v2r");
+    (void)state;
+    put("v2r/cgroup.controllers", "cpu\n");
+    pid_t pid = child("v2r/cgroup.procs");
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        assert_int_equal(cgroup_kill(root, paths[i]), -EINVAL);
+        assert_int_equal(cgroup_signal(root, paths[i], SIGKILL), -EINVAL);
+    }
+    assert_int_equal(kill(pid, SIGUSR1), 0);
+    assert_ended_by(pid, SIGUSR1);
+}
+
 static int make_dir(void **state) {
     (void)state;
     return mkdtemp(dir) ? 0 : -1;
@@ -122,6 +190,9 @@ int main(void) {
         cmocka_unit_test(version_2),
         cmocka_unit_test(version_1),
         cmocka_unit_test(a_process_is_put_into_a_group_of_version_2),
+        cmocka_unit_test(the_groups_below_get_a_signal_too),
+        cmocka_unit_test(all_are_killed_at_once_where_the_kernel_can_do_that),
+        cmocka_unit_test(the_root_is_not_killed),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

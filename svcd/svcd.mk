@@ -16,7 +16,7 @@ SVCD_GEN := gen/svcd/containerd.pb-c.c
 SVCD_ARCHIVES := $(foreach l,nghttp2 protobuf-c jansson,$(call archive,$(l)))
 $(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),libmnl))
 $(BUILD)/bin/svcd: $(SVCD_ARCHIVES)
-SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts logbound deaf worker leftover probe cgroup logsink spec ctrd grpc) memlogd/wire.c
+SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts process logbound deaf worker leftover probe cgroup logsink spec ctrd grpc) memlogd/wire.c
 SVCD_CONTROL_SRC := $(patsubst %,svcd/%.c,control status containerd memory)
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c svcd/lifecycle.c $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(eval $(call unit_test,service_test,svcd/service_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
@@ -28,6 +28,7 @@ $(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c
 $(eval $(call unit_test,options_test,svcd/options_test.c svcd/options.c))
 $(eval $(call unit_test,spec_test,svcd/spec_test.c svcd/spec.c,jansson))
 $(eval $(call unit_test,acts_test,svcd/acts_test.c $(filter-out svcd/acts.c,$(SVCD_LIFE_SRC)) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
+$(eval $(call unit_test,process_test,svcd/process_test.c $(filter-out svcd/process.c,$(SVCD_LIFE_SRC)) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,containerd_test,svcd/containerd_test.c svcd/cgroup.c svcd/ctrd.c svcd/grpc.c $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,client_test,svcd/client_test.c svcd/client.c,jansson))
 $(eval $(call unit_test,logbound_test,svcd/logbound_test.c svcd/logbound.c))

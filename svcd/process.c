@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "svcd/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "lib/fdutil.h"
+#include "lib/log.h"
+#include "svcd/acts.h"
+#include "svcd/cgroup.h"
+#include "svcd/deaf.h"
+#include "svcd/worker.h"
+
+#define SHIM_COMM "containerd-shim" /* what the kernel keeps of its name */
+#define STAT_MAX ((size_t)4096)
+
+/* False: it is gone, and was waited for. */
+static bool send_signal(int pidfd, int signo) {
+    return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0U) == 0;
+}
+
+bool process_is_there(const struct service *s) {
+    AUTO_FREE char *group = s->pid ? cgroup_of("/proc", (pid_t)s->pid) : NULL;
+
+    return group && s->cgroup && !strcmp(group, s->cgroup);
+}
+
+/* --- watching --- */
+
+static void on_overdue(struct loop_source *src, void *data) {
+    struct service *s = data;
+    bool stops = s->life == LIFE_STOPPING || s->life == LIFE_KILLING;
+
+    (void)src;
+    if (s->life != LIFE_RUNNING && !stops)
+        return;
+    bool freed = process_free(s);
+    if (freed && stops)
+        service_not_found(s); /* where it should run, containerd's answer to the wait leads on */
+    else if (!freed && s->doubt) {
+        log_warning("service %s: its process is gone, and containerd has not said so", s->name);
+        s->doubt(s, s->data);
+    }
+}
+
+static void on_gone(struct loop_source *src, uint32_t events, void *data) {
+    struct service *s = data;
+
+    (void)events;
+    loop_remove(s->loop, src);
+    (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */
+}
+
+void process_forget(struct service *s) {
+    loop_remove(s->loop, &s->gone);
+    loop_remove(s->loop, &s->overdue);
+    if (s->pidfd >= 0)
+        (void)close(s->pidfd);
+    s->pidfd = -1;
+    worker_stop(s);
+}
+
+/* containerd tells its end; the pidfd tells when containerd should have. */
+void process_watch(struct service *s) {
+    process_forget(s);
+    free(s->cgroup);
+    s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
+    s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
+    s->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)s->pid, 0U);
+    if (s->pidfd >= 0)
+        (void)loop_add_fd(s->loop, &s->gone, s->pidfd, EPOLLIN, on_gone, s);
+}
+
+/* --- signals --- */
+
+int process_stop(const struct service *s) {
+    const int signo = s->policy.stop_signal;
+
+    if (s->pidfd < 0)
+        return -ESRCH;
+    bool deaf = s->cgroup && signal_is_dropped("/proc", (pid_t)s->pid, signo);
+    if (deaf && cgroup_pids(CGROUP_ROOT, s->cgroup) != 1)
+        return cgroup_signal(CGROUP_ROOT, s->cgroup, signo);
+    if (deaf)
+        log_notice("service %s: its only process does not handle signal %d: SIGKILL", s->name, signo);
+    (void)send_signal(s->pidfd, deaf ? SIGKILL : signo); /* one that has just ended will be told of */
+    return 0;
+}
+
+int process_kill(const struct service *s) {
+    int r = s->cgroup ? cgroup_kill(CGROUP_ROOT, s->cgroup) : -ENOENT;
+
+    if (r < 0 && s->pidfd >= 0)
+        (void)send_signal(s->pidfd, SIGKILL);
+    return r;
+}
+
+/* --- its shim --- */
+
+/* The parent of a process, if it is a zombie and its number therefore still its own; 0. */
+static pid_t parent_of_zombie(int pidfd, pid_t pid) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    char path[64], state = 0;
+    int parent = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    if (pidfd < 0 || read_file(path, STAT_MAX, &text, NULL) < 0 || !text.data)
+        return 0;
+    const char *fields = strrchr(text.data, ')'); /* its name may hold anything */
+    if (!fields || sscanf(fields, ") %c %d", &state, &parent) != 2 || state != 'Z')
+        return 0;
+    return send_signal(pidfd, 0) ? parent : 0;
+}
+
+static bool is_shim(pid_t pid) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    return read_file(path, STAT_MAX, &text, NULL) == 0 && text.data && !strcmp(text.data, SHIM_COMM "\n");
+}
+
+/* That the zombie's parent is the same afterwards says that the descriptor is this parent's. */
+bool process_free(const struct service *s) {
+    pid_t shim = parent_of_zombie(s->pidfd, (pid_t)s->pid);
+    AUTO_CLOSE int fd = shim > 1 ? (int)syscall(SYS_pidfd_open, shim, 0U) : -1;
+
+    if (fd < 0 || !is_shim(shim) || parent_of_zombie(s->pidfd, (pid_t)s->pid) != shim)
+        return false;
+    log_error("service %s: its shim (pid %d) does not notice its end: killing the shim", s->name, shim);
+    return send_signal(fd, SIGKILL);
+}

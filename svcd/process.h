@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A service's process, without containerd: signals go straight to it, and SIGKILL to its whole control group, so that
+ * nobody who hangs in between keeps it alive. containerd tells how it ended; that it has ended is seen here.
+ */
+#ifndef SVCD_PROCESS_H
+#define SVCD_PROCESS_H
+
+#include "svcd/service.h"
+
+#define EXIT_OVERDUE_MS 5000 /* a process is gone, and containerd does not say so */
+
+/* Watches s->pid, of which containerd says that it is there. */
+void process_watch(struct service *s);
+
+/* s->pid is alive, or a zombie, and in the control group that the service had: its number is not another's by now. */
+bool process_is_there(const struct service *s);
+
+/* Stops watching it. */
+void process_forget(struct service *s);
+
+/*
+ * Its stop signal. A first process that does not handle it, such as a shell, never sees it: the others get it then, and
+ * end by themselves. If there are none there is nothing to wait for, and it is SIGKILL. -ESRCH: it is not watched.
+ */
+int process_stop(const struct service *s);
+
+/* SIGKILL to all that is in its group, paused or not. A negative errno: that was not all of it. */
+int process_kill(const struct service *s);
+
+/*
+ * Whose shim hangs is a zombie: nobody takes notice of its end. True: the shim was killed, and containerd cleans up
+ * behind it.
+ */
+bool process_free(const struct service *s);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Children of ours: one that stands for a shim, and its child for a service's process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "svcd/process.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
+
+static struct loop loop;
+static struct grpc *connection;
+static struct service s;
+static pid_t shim;
+static int process; /* a descriptor of it, the test's own */
+static int doubts;
+static enum life last_entered;
+
+static void fake_enter(struct service *service, enum life l) {
+    (void)service;
+    last_entered = l;
+}
+
+static void changed(struct service *service, void *data) {
+    (void)service;
+    (void)data;
+}
+
+static void doubt(struct service *service, void *data) {
+    (void)service;
+    (void)data;
+    doubts++;
+}
+
+static void set_timer(struct service *service, enum service_timer t, uint64_t ms) {
+    (void)service;
+    (void)t;
+    (void)ms;
+}
+
+static void stop_probe(struct service *service) {
+    (void)service;
+}
+
+static const struct service_ops fake = {
+    .enter = fake_enter, .stop_probe = stop_probe, .now_ms = clock_ms, .set_timer = set_timer};
+
+/* It reaps nobody until it is told to end. */
+static _Noreturn void be_shim(const char *name, int to_parent) {
+    pid_t pid;
+
+    (void)prctl(PR_SET_NAME, name);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pid = fork();
+    if (pid == 0)
+        for (;;)
+            (void)pause();
+    (void)write_full(to_parent, &pid, sizeof(pid));
+    for (;;)
+        (void)pause();
+}
+
+static void begin_with(const char *name) {
+    struct err e = {0};
+    pid_t pid;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    shim = fork();
+    if (shim == 0)
+        be_shim(name, fds[1]);
+    assert_int_equal(read_full(fds[0], &pid, sizeof(pid)), sizeof(pid));
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    assert_int_equal(loop_init(&loop), 0);
+    assert_int_equal(service_init(&s, "/x", "www", &loop, &connection, changed, NULL, &e), 0);
+    s.ops = &fake;
+    s.doubt = doubt;
+    process = (int)syscall(SYS_pidfd_open, pid, 0U);
+    assert_true(process >= 0);
+    s.pid = (uint32_t)pid;
+    s.alive = true;
+    s.life = LIFE_RUNNING;
+    process_watch(&s);
+    doubts = 0;
+}
+
+static int begin(void **state) {
+    (void)state;
+    log_set_fd(-1);
+    return 0;
+}
+
+static int finish(void **state) {
+    (void)state;
+    (void)send_signal(process, SIGKILL);
+    (void)close(process);
+    (void)kill(shim, SIGKILL);
+    (void)waitpid(shim, NULL, 0);
+    service_fini(&s);
+    loop_fini(&loop);
+    log_set_fd(2);
+    return 0;
+}
+
+/* Its group is that of this test, which must live. */
+static void forget_group(void) {
+    free(s.cgroup);
+    s.cgroup = NULL;
+}
+
+static void until_gone(void) {
+    struct pollfd p = {.fd = s.pidfd, .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, 60000), 1);
+}
+
+static bool shim_is_dead(void) {
+    return waitpid(shim, NULL, WNOHANG) == shim;
+}
+
+static void the_stop_signal_goes_to_the_process_itself(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    assert_int_equal(process_stop(&s), 0);
+    until_gone();
+    assert_int_equal(process_stop(&s), 0); /* nothing is wrong: its end will be told */
+    process_forget(&s);
+    assert_int_equal(process_stop(&s), -ESRCH);
+}
+
+static void without_a_group_the_first_process_is_killed(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    assert_true(process_kill(&s) < 0); /* that may not be all of it */
+    until_gone();
+}
+
+static void a_number_is_its_own_by_its_group(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    assert_true(process_is_there(&s));
+    forget_group();
+    assert_false(process_is_there(&s));
+    s.cgroup = strdup("/another");
+    assert_false(process_is_there(&s));
+}
+
+static void a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    s.life = LIFE_STOPPING;
+    on_overdue(NULL, &s);
+    assert_false(process_free(&s)); /* it lives */
+    assert_false(shim_is_dead());
+    assert_int_equal(doubts, 1);
+    (void)process_kill(&s);
+    until_gone();
+    on_overdue(NULL, &s);
+    assert_int_equal(waitpid(shim, NULL, 0), shim);
+    assert_int_equal(doubts, 1); /* containerd is not to blame */
+    assert_int_equal(s.life, LIFE_CLEAN_TASK);
+}
+
+/* Where it should run, its policy goes on from what containerd says of the task. */
+static void a_running_ones_shim_is_killed_and_containerd_tells(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    (void)process_kill(&s);
+    until_gone();
+    on_overdue(NULL, &s);
+    assert_int_equal(waitpid(shim, NULL, 0), shim);
+    assert_int_equal(doubts, 0); /* containerd is not to blame */
+    assert_int_equal(s.life, LIFE_RUNNING);
+}
+
+static void a_parent_that_is_no_shim_is_left_alone(void **state) {
+    (void)state;
+    begin_with("somebody");
+    forget_group();
+    (void)process_kill(&s);
+    until_gone();
+    assert_false(process_free(&s));
+    assert_false(shim_is_dead());
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(the_stop_signal_goes_to_the_process_itself),
+        T(without_a_group_the_first_process_is_killed),
+        T(a_number_is_its_own_by_its_group),
+        T(a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on),
+        T(a_running_ones_shim_is_killed_and_containerd_tells),
+        T(a_parent_that_is_no_shim_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
