@@ -136,10 +136,10 @@ static void task_looked_at(struct service *s, const struct grpc_result *r) {
     bool hangs = !known && !s->record.wanted && process_is_there(s);
     if (runs || hangs)
         service_event(s, LIFE_EV_OK);
-    else if (p.status == CTRD_STOPPED)
+    else if (p.status == CTRD_STOPPED && !s->returns)
         service_exited(s, p.exit_status, killed_for_memory(s, p.exit_status));
-    else if (p.status == CTRD_CREATED)
-        service_event(s, LIFE_EV_EXIT); /* it was never started */
+    else if (known)
+        service_event(s, LIFE_EV_EXIT); /* it was never started, or ended by us: no end of a life of its own */
     else /* containerd has two seconds for its shim, and then says this: it may well run */
         service_fail(s, "look for its task", "containerd does not know its state");
 }
@@ -404,6 +404,17 @@ static int make_call(struct service *s, enum life l, struct ticket *t) {
     }
 }
 
+/* Nobody but us sees it end then; it may have ended before. */
+static void end_alone(struct service *s, enum life l) {
+    worker_stop(s);
+    if (process_watch_again(s) == 0 && l == LIFE_LONE_STOPPING)
+        (void)process_stop(s);
+    else if (s->pidfd >= 0)
+        (void)process_kill(s);
+    if (process_is_gone(s))
+        service_event(s, LIFE_EV_EXIT);
+}
+
 /* False: containerd has to do it. */
 static bool done_without_containerd(const struct service *s, enum life l) {
     return (l == LIFE_STOPPING && process_stop(s) == 0) || (l == LIFE_KILLING && process_kill(s) == 0);
@@ -418,15 +429,19 @@ static void enter(struct service *s, enum life l) {
         do_job(s, WORKER_ATTACH);
         return;
     }
+    if (l == LIFE_LONE_STOPPING || l == LIFE_LONE_KILLING) {
+        end_alone(s, l);
+        return;
+    }
     if (l == LIFE_CLEAN_TASK)
         (void)process_free(s); /* SIGKILL was its end, and nobody says so */
-    if (l == LIFE_RUNNING)
+    if (l == LIFE_START || l == LIFE_RUNNING)
         process_watch(s);
     else if (l != LIFE_STOPPING && l != LIFE_KILLING && l != LIFE_DETACHED && l != LIFE_ADOPT)
         process_forget(s);
     else if (l == LIFE_DETACHED)
         worker_stop(s);
-    if (life_is_down(l) || l == LIFE_BACKOFF || l == LIFE_DETACHED || l == LIFE_DECIDE)
+    if (life_is_down(l) || l == LIFE_LONE_DOWN || l == LIFE_BACKOFF || l == LIFE_DETACHED || l == LIFE_DECIDE)
         return;
     if (done_without_containerd(s, l))
         return;

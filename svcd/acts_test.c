@@ -137,10 +137,13 @@ static void an_error_of_the_runtime_is_kept(void **state) {
 
 static void a_lost_connection_is_no_failure(void **state) {
     (void)state;
-    for (int l = LIFE_ADOPT; l < LIVES; l++) {
-        if (l == LIFE_DECIDE || l == LIFE_PREPARE || l == LIFE_BACKOFF)
+    for (int l = LIFE_ADOPT; l < LIFE_BACKOFF; l++) {
+        if (l == LIFE_DECIDE || l == LIFE_PREPARE)
             continue;
-        assert_int_equal(answer_in((enum life)l, -ECONNRESET), LIFE_DETACHED);
+        enum life alone = l == LIFE_STOPPING  ? LIFE_LONE_STOPPING
+                          : l == LIFE_KILLING ? LIFE_LONE_KILLING
+                                              : LIFE_DETACHED;
+        assert_int_equal(answer_in((enum life)l, -ECONNRESET), alone);
         assert_false(s.record.failed);
     }
 }
@@ -206,6 +209,22 @@ static void a_task_is_looked_at(void **state) {
     assert_int_equal(s.exit_status, 3);
 }
 
+/* svcd was told to end, and has not waited for containerd to remove it: it comes back as if it had. */
+static void what_svcd_took_down_with_itself_has_not_failed(void **state) {
+    static const uint8_t message[] = {0x0a, 6, 0x18, 77, 0x20, CTRD_STOPPED, 0x48, 3};
+    const struct grpc_result r = {.status = GRPC_OK, .error = "", .message = message, .len = sizeof(message)};
+    (void)state;
+    s.returns = true;
+    s.life = LIFE_ADOPT;
+    on_answer(ticket_new(&s), &r);
+    assert_int_equal(s.life, LIFE_CLEAN_KILL);
+    assert_false(s.record.failed || s.record.ended || s.exit_known);
+    for (int i = 0; i < 3; i++)
+        service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_PREPARE);
+    assert_false(s.returns);
+}
+
 /* Its shim hangs, so containerd cannot say more than that; it is ended all the same. */
 static void what_is_to_be_stopped_is_stopped_whatever_its_state(void **state) {
     static const uint8_t message[] = {0x0a, 2, 0x20, 0};
@@ -254,6 +273,7 @@ int main(void) {
         T(a_wait_that_fails_is_only_the_running_ones_business),
         T(an_exit_of_an_earlier_life_is_not_this_ones),
         T(a_task_is_looked_at),
+        T(what_svcd_took_down_with_itself_has_not_failed),
         T(what_is_to_be_stopped_is_stopped_whatever_its_state),
         T(an_answer_that_is_no_message_is_a_failure),
     };

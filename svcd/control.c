@@ -110,12 +110,12 @@ static void answer_started(struct control_client *c, const struct service *s) {
 }
 
 static void answer_stopped(struct control_client *c, const struct service *s) {
-    if (life_is_down(s->life) || s->record.wanted) /* wanted: it was down, and up it goes again */
+    if (service_is_over(s) || s->record.wanted) /* wanted: it was down, and up it goes again */
         answer(c, describe(s), NULL);
 }
 
 static void answer_ended(struct control_client *c, const struct service *s) {
-    if (life_is_down(s->life) && !s->queued)
+    if (service_is_over(s) && !s->queued)
         answer(c, describe(s), NULL);
 }
 

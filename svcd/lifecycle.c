@@ -22,6 +22,9 @@ static const struct {
     [LIFE_STOPPING] = {"stopping", 0},
     [LIFE_KILLING] = {"stopping", 5000},
     [LIFE_BACKOFF] = {"waiting", 0},
+    [LIFE_LONE_STOPPING] = {"stopping", 0},
+    [LIFE_LONE_KILLING] = {"stopping", 0},
+    [LIFE_LONE_DOWN] = {"stopped", 0},
 };
 
 /* + 1, so that an absent entry (0) means "stay". */
@@ -30,7 +33,7 @@ static const struct {
 static const unsigned char table[LIVES][LIFE_EVENTS] = {
     [LIFE_DOWN] = {[LIFE_EV_START] = TO(LIFE_ADOPT)},
     [LIFE_FAILED] = {[LIFE_EV_START] = TO(LIFE_ADOPT), [LIFE_EV_STOP] = TO(LIFE_DOWN)},
-    [LIFE_DETACHED] = {[LIFE_EV_READY] = TO(LIFE_ADOPT)},
+    [LIFE_DETACHED] = {[LIFE_EV_READY] = TO(LIFE_ADOPT), [LIFE_EV_STOP] = TO(LIFE_LONE_STOPPING)},
     [LIFE_ADOPT] = {[LIFE_EV_OK] = TO(LIFE_RUNNING),
                     [LIFE_EV_EXIT] = TO(LIFE_CLEAN_KILL),
                     [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_CONTAINER),
@@ -75,15 +78,20 @@ static const unsigned char table[LIVES][LIFE_EVENTS] = {
     [LIFE_STOPPING] = {[LIFE_EV_EXIT] = TO(LIFE_CLEAN_TASK),
                        [LIFE_EV_TIMEOUT] = TO(LIFE_KILLING),
                        [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_TASK),
-                       [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+                       [LIFE_EV_LOST] = TO(LIFE_LONE_STOPPING)},
     [LIFE_KILLING] = {[LIFE_EV_EXIT] = TO(LIFE_CLEAN_TASK),
                       [LIFE_EV_TIMEOUT] = TO(LIFE_CLEAN_TASK),
                       [LIFE_EV_NOT_FOUND] = TO(LIFE_CLEAN_TASK),
-                      [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+                      [LIFE_EV_LOST] = TO(LIFE_LONE_KILLING)},
     [LIFE_BACKOFF] = {[LIFE_EV_TIMEOUT] = TO(LIFE_ADOPT),
                       [LIFE_EV_START] = TO(LIFE_ADOPT),
                       [LIFE_EV_STOP] = TO(LIFE_ADOPT), /* what could not be looked at may run still */
                       [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
+    [LIFE_LONE_STOPPING] = {[LIFE_EV_EXIT] = TO(LIFE_LONE_DOWN),
+                            [LIFE_EV_TIMEOUT] = TO(LIFE_LONE_KILLING),
+                            [LIFE_EV_READY] = TO(LIFE_ADOPT)},
+    [LIFE_LONE_KILLING] = {[LIFE_EV_EXIT] = TO(LIFE_LONE_DOWN), [LIFE_EV_READY] = TO(LIFE_ADOPT)},
+    [LIFE_LONE_DOWN] = {[LIFE_EV_READY] = TO(LIFE_ADOPT)},
 };
 
 enum life life_next(enum life from, enum life_event ev) {

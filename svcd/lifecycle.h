@@ -29,6 +29,9 @@ enum life {
     LIFE_STOPPING, /* the stop signal was sent */
     LIFE_KILLING,
     LIFE_BACKOFF,
+    LIFE_LONE_STOPPING, /* the same as stopping and killing, without containerd */
+    LIFE_LONE_KILLING,
+    LIFE_LONE_DOWN, /* its process is gone; containerd has yet to hear that it was to be */
     LIVES
 };
 

@@ -15,7 +15,7 @@
 static const int expected[LIVES][LIFE_EVENTS] = {
     [LIFE_DOWN] = {LIFE_ADOPT, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1},
     [LIFE_FAILED] = {LIFE_ADOPT, LIFE_DOWN, -1, -1, -1, -1, -1, -1, -1, -1, -1},
-    [LIFE_DETACHED] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, LIFE_ADOPT},
+    [LIFE_DETACHED] = {-1, LIFE_LONE_STOPPING, -1, -1, -1, -1, -1, -1, -1, -1, LIFE_ADOPT},
     [LIFE_ADOPT] = {-1, -1, LIFE_RUNNING, LIFE_CLEAN_CONTAINER, LIFE_BACKOFF, LIFE_CLEAN_KILL, -1, -1, -1,
                     LIFE_DETACHED, -1},
     [LIFE_CLEAN_KILL] = {-1, -1, LIFE_CLEAN_TASK, LIFE_CLEAN_TASK, LIFE_CLEAN_TASK, -1, -1, -1, -1, LIFE_DETACHED, -1},
@@ -30,9 +30,12 @@ static const int expected[LIVES][LIFE_EVENTS] = {
     [LIFE_START] = {-1, -1, LIFE_RUNNING, LIFE_CLEAN_KILL, LIFE_CLEAN_KILL, -1, -1, -1, -1, LIFE_DETACHED, -1},
     [LIFE_RUNNING] = {-1, LIFE_STOPPING, -1, LIFE_ADOPT, LIFE_ADOPT, LIFE_CLEAN_TASK, -1, LIFE_STOPPING, -1,
                       LIFE_DETACHED, -1},
-    [LIFE_STOPPING] = {-1, -1, -1, LIFE_CLEAN_TASK, -1, LIFE_CLEAN_TASK, LIFE_KILLING, -1, -1, LIFE_DETACHED, -1},
-    [LIFE_KILLING] = {-1, -1, -1, LIFE_CLEAN_TASK, -1, LIFE_CLEAN_TASK, LIFE_CLEAN_TASK, -1, -1, LIFE_DETACHED, -1},
+    [LIFE_STOPPING] = {-1, -1, -1, LIFE_CLEAN_TASK, -1, LIFE_CLEAN_TASK, LIFE_KILLING, -1, -1, LIFE_LONE_STOPPING, -1},
+    [LIFE_KILLING] = {-1, -1, -1, LIFE_CLEAN_TASK, -1, LIFE_CLEAN_TASK, LIFE_CLEAN_TASK, -1, -1, LIFE_LONE_KILLING, -1},
     [LIFE_BACKOFF] = {LIFE_ADOPT, LIFE_ADOPT, -1, -1, -1, -1, LIFE_ADOPT, -1, -1, LIFE_DETACHED, -1},
+    [LIFE_LONE_STOPPING] = {-1, -1, -1, -1, -1, LIFE_LONE_DOWN, LIFE_LONE_KILLING, -1, -1, -1, LIFE_ADOPT},
+    [LIFE_LONE_KILLING] = {-1, -1, -1, -1, -1, LIFE_LONE_DOWN, -1, -1, -1, -1, LIFE_ADOPT},
+    [LIFE_LONE_DOWN] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, LIFE_ADOPT},
 };
 
 static void every_state_with_every_event(void **state) {

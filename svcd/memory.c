@@ -12,20 +12,20 @@
 /* As far as the next svcd can tell them apart: what lies between them it finds out from containerd. */
 static const char *const states[] = {[LIFE_DOWN] = "down", [LIFE_FAILED] = "failed", [LIFE_DETACHED] = "up"};
 
-static json_t *describe(const struct service *s, bool alive) {
+static json_t *describe(const struct service *s, bool returns) {
     const char *state = states[life_is_down(s->life) && !s->queued ? s->life : LIFE_DETACHED];
 
-    return json_pack("{s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state, "wanted",
-                     s->record.wanted, "restart", s->restart, "alive", alive, "pid", (json_int_t)s->pid, "started_ms",
-                     (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts, "attempts",
-                     (json_int_t)s->record.attempts, "exit_status",
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state, "wanted",
+                     s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "returns", returns, "pid",
+                     (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts,
+                     "attempts", (json_int_t)s->record.attempts, "exit_status",
                      s->exit_known ? json_integer((json_int_t)s->exit_status) : json_null(), "last_exit",
                      status_text(s->exit_reason), "last_error", status_text(s->error), "cgroup",
                      status_text(s->cgroup ? s->cgroup : ""), "oom_kills", (json_int_t)s->oom_kills);
 }
 
-static void keep(const char *dir, struct service *s, bool alive) {
-    AUTO_JSON json_t *doc = describe(s, alive);
+static void keep(const char *dir, struct service *s, bool returns) {
+    AUTO_JSON json_t *doc = describe(s, returns);
     AUTO_FREE char *line = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     AUTO_FREE char *path = path_join(dir, s->name);
     struct err e = {0};
@@ -45,16 +45,16 @@ static void keep(const char *dir, struct service *s, bool alive) {
 }
 
 void memory_keep(const char *dir, struct service *s) {
-    keep(dir, s, s->alive);
+    keep(dir, s, s->returns);
 }
 
 void memory_keep_for_return(const char *dir, struct service *s) {
-    keep(dir, s, false);
+    keep(dir, s, true);
 }
 
 struct kept {
     const char *state, *last_exit, *last_error, *cgroup;
-    bool wanted, restart, alive;
+    bool wanted, restart, alive, returns;
     int64_t pid, started_ms, restarts, attempts, exit_status, oom_kills;
 };
 
@@ -67,7 +67,7 @@ static int read_kept(const json_t *doc, struct kept *k, struct err *e) {
     const struct {
         const char *key;
         bool *to;
-    } flags[] = {{"wanted", &k->wanted}, {"restart", &k->restart}, {"alive", &k->alive}};
+    } flags[] = {{"wanted", &k->wanted}, {"restart", &k->restart}, {"alive", &k->alive}, {"returns", &k->returns}};
     const struct {
         const char *key;
         int64_t *to, max;
@@ -107,6 +107,7 @@ static void take(struct service *s, const struct kept *k, enum life life) {
     s->record.failed = life == LIFE_FAILED;
     s->restart = k->restart;
     s->alive = k->alive;
+    s->returns = k->returns;
     s->pid = life == LIFE_DETACHED ? (uint32_t)k->pid : 0;
     s->started_ms = (uint64_t)k->started_ms;
     s->restarts = (unsigned)k->restarts;

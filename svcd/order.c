@@ -142,7 +142,7 @@ bool order_may_start(const struct service *s) {
 
 bool order_may_stop(const struct service *s) {
     for (size_t i = 0; i < s->before_len; i++)
-        if (!life_is_down(s->before[i]->life))
+        if (!service_is_over(s->before[i]))
             return false;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "svcd/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -45,12 +46,16 @@ static void on_overdue(struct loop_source *src, void *data) {
     }
 }
 
+/* Without containerd nobody else tells. */
 static void on_gone(struct loop_source *src, uint32_t events, void *data) {
     struct service *s = data;
 
     (void)events;
     loop_remove(s->loop, src);
-    (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */
+    if (s->life == LIFE_LONE_STOPPING || s->life == LIFE_LONE_KILLING)
+        service_event(s, LIFE_EV_EXIT);
+    else
+        (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */
 }
 
 void process_forget(struct service *s) {
@@ -63,14 +68,36 @@ void process_forget(struct service *s) {
 }
 
 /* containerd tells its end; the pidfd tells when containerd should have. */
+static void open_process(struct service *s) {
+    s->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)s->pid, 0U);
+    if (s->pidfd >= 0)
+        (void)loop_add_fd(s->loop, &s->gone, s->pidfd, EPOLLIN, on_gone, s);
+}
+
 void process_watch(struct service *s) {
     process_forget(s);
     free(s->cgroup);
     s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
     s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
-    s->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)s->pid, 0U);
+    open_process(s);
+}
+
+/* Opened first: whose group is right then is whom the descriptor is of. */
+int process_watch_again(struct service *s) {
     if (s->pidfd >= 0)
-        (void)loop_add_fd(s->loop, &s->gone, s->pidfd, EPOLLIN, on_gone, s);
+        return 0;
+    if (s->pid)
+        open_process(s);
+    if (s->pidfd >= 0 && process_is_there(s))
+        return 0;
+    process_forget(s);
+    return -ESRCH;
+}
+
+bool process_is_gone(const struct service *s) {
+    struct pollfd p = {.fd = s->pidfd, .events = POLLIN};
+
+    return s->pidfd < 0 || poll(&p, 1, 0) > 0;
 }
 
 /* --- signals --- */

@@ -13,6 +13,12 @@
 /* Watches s->pid, of which containerd says that it is there. */
 void process_watch(struct service *s);
 
+/* The same, of which the svcd before this one knew; -ESRCH: it is gone. Nothing, if it is watched. */
+int process_watch_again(struct service *s);
+
+/* It has ended, or was never watched. */
+bool process_is_gone(const struct service *s);
+
 /* s->pid is alive, or a zombie, and in the control group that the service had: its number is not another's by now. */
 bool process_is_there(const struct service *s);
 

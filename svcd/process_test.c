@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Children of ours: one that stands for a shim, and its child for a service's process. */
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -29,6 +29,7 @@ static void fake_enter(struct service *service, enum life l) {
 static void changed(struct service *service, void *data) {
     (void)service;
     (void)data;
+    loop_stop(&loop);
 }
 
 static void doubt(struct service *service, void *data) {
@@ -153,6 +154,30 @@ static void a_number_is_its_own_by_its_group(void **state) {
     assert_false(process_is_there(&s));
 }
 
+static void the_next_svcd_watches_it_by_its_group(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    process_forget(&s);
+    assert_true(process_is_gone(&s));
+    assert_int_equal(process_watch_again(&s), 0);
+    assert_false(process_is_gone(&s));
+    process_forget(&s);
+    forget_group();
+    assert_int_equal(process_watch_again(&s), -ESRCH);
+    assert_int_equal(s.pidfd, -1);
+}
+
+/* Nobody else tells of its end then. */
+static void without_containerd_its_end_is_seen(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    s.life = LIFE_LONE_STOPPING;
+    assert_int_equal(process_stop(&s), 0);
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(s.life, LIFE_LONE_DOWN);
+}
+
 static void a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on(void **state) {
     (void)state;
     begin_with(SHIM_COMM);
@@ -200,6 +225,8 @@ int main(void) {
         T(the_stop_signal_goes_to_the_process_itself),
         T(without_a_group_the_first_process_is_killed),
         T(a_number_is_its_own_by_its_group),
+        T(the_next_svcd_watches_it_by_its_group),
+        T(without_containerd_its_end_is_seen),
         T(a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on),
         T(a_running_ones_shim_is_killed_and_containerd_tells),
         T(a_parent_that_is_no_shim_is_left_alone),

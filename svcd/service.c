@@ -215,11 +215,12 @@ static void note_entry(struct service *s, enum life from) {
     s->entered_ns = clock_ns();
     s->due = false;
     left(s, from);
-    s->ops->set_timer(s, TIMER_LIFE, s->life == LIFE_STOPPING ? s->policy.stop_timeout_ms : life_deadline_ms(s->life));
+    bool grace = s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING;
+    s->ops->set_timer(s, TIMER_LIFE, grace ? s->policy.stop_timeout_ms : life_deadline_ms(s->life));
     if (s->life == LIFE_PREPARE) {
         s->generation++;
         s->look_ms = 0;
-        s->record.ended = s->record.failed = false;
+        s->returns = s->record.ended = s->record.failed = false;
     } else if (s->life == LIFE_RUNNING) {
         s->settled = s->alive = true;
         s->look_ms = 0;
@@ -229,7 +230,9 @@ static void note_entry(struct service *s, enum life from) {
     } else if (s->life == LIFE_BACKOFF) {
         s->settled = true;
         enter_backoff(s, from);
-    } else if (s->life == LIFE_DOWN) {
+    } else if (s->life == LIFE_LONE_STOPPING) {
+        s->health = (struct health_state){.now = HEALTH_NONE};
+    } else if (s->life == LIFE_DOWN || s->life == LIFE_LONE_DOWN) {
         s->settled = true;
         s->pid = 0;
     } else if (s->life == LIFE_FAILED) {
@@ -248,7 +251,7 @@ static enum life_event decide(struct service *s) {
 static enum life_event own_event(struct service *s) {
     if (s->life == LIFE_DECIDE)
         return decide(s);
-    if (s->life == LIFE_RUNNING && !s->record.wanted)
+    if ((s->life == LIFE_RUNNING || s->life == LIFE_DETACHED) && !s->record.wanted)
         return LIFE_EV_STOP;
     if (s->life == LIFE_DOWN && s->restart) {
         s->restart = false;
@@ -307,6 +310,15 @@ void service_stop(struct service *s) {
         s->changed(s, s->data);
     }
     service_event(s, LIFE_EV_STOP);
+}
+
+void service_leave(struct service *s) {
+    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING) {
+        service_stop(s);
+        return;
+    }
+    s->record.wanted = s->restart = false;
+    service_event(s, LIFE_EV_LOST);
 }
 
 void service_restart(struct service *s) {

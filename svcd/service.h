@@ -65,6 +65,7 @@ struct service {
     bool alive;                   /* its task ran when it was last seen */
     bool settled;                 /* the first attempt has come to a result */
     bool told;                    /* at the end of svcd: to stop */
+    bool returns;                 /* the svcd before this one took it down with itself */
     bool onfail_due;              /* it has failed for good, and nobody has acted on it yet */
     unsigned generation;          /* answers to calls of an earlier life are not for this one */
     uint64_t backoff_ms, look_ms; /* the last pause before a start; before another look */
@@ -116,8 +117,16 @@ void service_start(struct service *s);
 void service_stop(struct service *s);
 void service_restart(struct service *s);
 
+/* As a stop, and svcd ends behind it: once its process is gone it is over, whatever containerd keeps of it. */
+void service_leave(struct service *s);
+
 /* Tells the machine; s->changed is called after every change of state. */
 void service_event(struct service *s, enum life_event ev);
+
+/* Nothing of it runs, and nothing will be started unasked; what containerd keeps of it may be there still. */
+static inline bool service_is_over(const struct service *s) {
+    return life_is_down(s->life) || (s->life == LIFE_LONE_DOWN && !s->record.wanted && !s->restart);
+}
 
 /* Records why, for the console and `service list`, then LIFE_EV_ERROR. */
 void service_fail(struct service *s, const char *what, const char *why);

@@ -183,6 +183,71 @@ static void a_lost_containerd_changes_nothing_for_a_running_one(void **state) {
     assert_int_equal(s.restarts, 0);
 }
 
+/* --- containerd is gone --- */
+
+static void a_stop_without_containerd_ends_all_the_same(void **state) {
+    (void)state;
+    s.policy.stop_timeout_ms = 3000;
+    run_until_running();
+    service_event(&s, LIFE_EV_LOST);
+    service_stop(&s);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING);
+    pass(&s, 2999);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING);
+    pass(&s, 1);
+    assert_int_equal(s.life, LIFE_LONE_KILLING);
+    assert_false(service_is_over(&s));
+    service_event(&s, LIFE_EV_EXIT);
+    assert_true(service_is_over(&s));
+    assert_int_equal(s.pid, 0);
+    assert_string_equal(service_state_name(&s), "stopped");
+    service_event(&s, LIFE_EV_READY); /* then what it knows of it is removed */
+    assert_int_equal(s.life, LIFE_ADOPT);
+    exits(137);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_DOWN);
+    assert_null(service_trouble(&s));
+}
+
+static void a_stop_goes_on_when_containerd_is_lost(void **state) {
+    (void)state;
+    run_until_running();
+    service_stop(&s);
+    service_event(&s, LIFE_EV_LOST);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING);
+    service_event(&s, LIFE_EV_READY); /* it is back, and the task still runs: once more */
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    pass(&s, s.policy.stop_timeout_ms);
+    service_event(&s, LIFE_EV_LOST);
+    assert_int_equal(s.life, LIFE_LONE_KILLING); /* its grace is over */
+}
+
+static void what_was_told_to_stop_on_its_way_up_is_stopped_alone(void **state) {
+    (void)state;
+    service_start(&s);
+    service_stop(&s);
+    service_event(&s, LIFE_EV_LOST);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING);
+}
+
+static void a_restart_without_containerd_waits_for_it_in_the_middle(void **state) {
+    (void)state;
+    run_until_running();
+    service_event(&s, LIFE_EV_LOST);
+    service_restart(&s);
+    service_event(&s, LIFE_EV_EXIT);
+    assert_int_equal(s.life, LIFE_LONE_DOWN);
+    assert_false(service_is_over(&s)); /* up it goes again */
+    service_event(&s, LIFE_EV_READY);
+    exits(143);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_ADOPT);
+    assert_true(s.record.wanted);
+    assert_false(seen_down);
+    assert_int_equal(s.restarts, 0);
+}
+
 /* --- its task is gone --- */
 
 /* containerd cannot wait for it any more: it is looked for. */
@@ -410,6 +475,10 @@ int main(void) {
         T(a_failed_start_is_settled_and_tried_again),
         T(the_pause_grows_when_a_settled_one_does_not_start_any_more),
         T(a_lost_containerd_changes_nothing_for_a_running_one),
+        T(a_stop_without_containerd_ends_all_the_same),
+        T(a_stop_goes_on_when_containerd_is_lost),
+        T(what_was_told_to_stop_on_its_way_up_is_stopped_alone),
+        T(a_restart_without_containerd_waits_for_it_in_the_middle),
         T(one_whose_task_is_gone_has_failed),
         T(its_policy_applies),
         T(one_that_never_ran_is_not_missed),

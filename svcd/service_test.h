@@ -20,7 +20,7 @@ static char entered[256];
 static int changes;
 
 static inline void fake_enter(struct service *s, enum life l) {
-    static const char letters[] = "DF-AktcdPCTNSRsKB";
+    static const char letters[] = "DF-AktcdPCTNSRsKBlko";
     size_t len = strlen(entered);
     (void)s;
     if (len + 1 < sizeof(entered)) {

@@ -50,7 +50,7 @@ static json_t *number(uint64_t n) {
 json_t *status_cgroup(const struct service *s) {
     struct cgroup_usage u;
 
-    if (!s->cgroup || life_is_down(s->life))
+    if (!s->cgroup || service_is_over(s))
         return json_null();
     cgroup_read(CGROUP_ROOT, s->cgroup, &u);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "path", s->cgroup, "memory", number(u.memory),

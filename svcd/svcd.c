@@ -25,14 +25,9 @@ struct service *svcd_find(struct svcd *d, const char *name) {
 
 static bool all_down(const struct svcd *d) {
     for (size_t i = 0; i < d->services_len; i++)
-        if (!life_is_down(d->services[i].life))
+        if (!service_is_over(&d->services[i]))
             return false;
     return true;
-}
-
-/* A service that hangs on a containerd that is gone cannot be stopped through it. */
-static bool nothing_to_wait_for(const struct svcd *d) {
-    return all_down(d) || !d->containerd.ready;
 }
 
 static void start_next(struct svcd *d);
@@ -43,13 +38,13 @@ static void stop_next(struct svcd *d) {
         struct service *s = &d->services[i];
         if (!s->told && order_may_stop(s)) {
             s->told = true;
-            service_stop(s); /* a change: may come back here */
+            service_leave(s); /* a change: may come back here */
         }
     }
 }
 
 static void end_when_all_is_down(struct svcd *d) {
-    if (!d->stopping || d->ending || !nothing_to_wait_for(d))
+    if (!d->stopping || d->ending || !all_down(d))
         return;
     d->ending = true;
     containerd_stop(&d->containerd);
@@ -254,9 +249,11 @@ static void start_all(struct svcd *d) {
 static void on_containerd_ready(void *data) {
     struct svcd *d = data;
 
+    if (d->stopping)
+        return; /* what is left to do is done without it */
     for (size_t i = 0; i < d->services_len; i++)
         service_event(&d->services[i], LIFE_EV_READY);
-    if (d->start_due && !d->stopping)
+    if (d->start_due)
         start_all(d);
 }
 
@@ -314,11 +311,11 @@ static void on_still_there(struct loop_source *src, void *data) {
     (void)src;
     for (size_t i = 0; i < d->services_len; i++) {
         const struct service *s = &d->services[i];
-        if (s->life == LIFE_STOPPING)
+        if (s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING)
             log_notice("service %s has been stopping for %llu s of its %llu s", s->name,
                        (unsigned long long)(clock_ns() - s->entered_ns) / 1000000000u,
                        (unsigned long long)s->policy.stop_timeout_ms / 1000);
-        else if (!life_is_down(s->life))
+        else if (!service_is_over(s))
             log_notice("service %s is not down yet: %s", s->name, service_state_name(s));
     }
     say_later(d);

@@ -285,11 +285,12 @@ static void the_end_waits_for_the_services_then_for_containerd(void **state) {
     boot();
     d.containerd.ready = true;
     stop(&d);
-    assert_int_equal(d.services[1].life, LIFE_STOPPING);
+    assert_int_equal(d.services[1].life, LIFE_LONE_STOPPING);
     assert_true(d.containerd.wanted);
-    ends(&d.services[1], 143);
-    assert_false(d.containerd.wanted); /* told to stop */
-    assert_true(d.loop.stopped);       /* and there is no process to wait for */
+    on_containerd_ready(&d);                     /* it was away for a moment: nothing is looked at any more */
+    service_event(&d.services[1], LIFE_EV_EXIT); /* not its removal: that may take long */
+    assert_false(d.containerd.wanted);           /* told to stop */
+    assert_true(d.loop.stopped);                 /* and there is no process to wait for */
 }
 
 /* Told to end while the machine goes on, svcd is started again, and what ran comes back. */
@@ -298,7 +299,7 @@ static void what_the_end_of_svcd_took_down_comes_back(void **state) {
     boot();
     d.containerd.ready = true;
     stop(&d);
-    ends(&d.services[1], 143);
+    service_event(&d.services[1], LIFE_EV_EXIT);
     gone();
     fresh();
     svcd_system_init(&d);
@@ -306,6 +307,7 @@ static void what_the_end_of_svcd_took_down_comes_back(void **state) {
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_DOWN);
     assert_int_equal(d.services[1].life, LIFE_ADOPT);
+    assert_true(d.services[1].returns);
     service_not_found(&d.services[1]); /* that it is gone is no failure of its own */
     assert_int_equal(d.services[1].life, LIFE_CLEAN_CONTAINER);
     assert_false(d.services[1].record.failed);
@@ -327,12 +329,12 @@ static void who_starts_behind_another_stops_before_it(void **state) {
     assert_int_equal(d.services[1].life, LIFE_ADOPT);
     comes_up(&d.services[1]);
     stop(&d);
-    assert_int_equal(d.services[1].life, LIFE_STOPPING);
+    assert_int_equal(d.services[1].life, LIFE_LONE_STOPPING);
     assert_int_equal(d.services[0].life, LIFE_RUNNING);
-    ends(&d.services[1], 143);
-    assert_int_equal(d.services[0].life, LIFE_STOPPING);
+    service_event(&d.services[1], LIFE_EV_EXIT);
+    assert_int_equal(d.services[0].life, LIFE_LONE_STOPPING);
     assert_false(d.loop.stopped);
-    ends(&d.services[0], 143);
+    service_event(&d.services[0], LIFE_EV_EXIT);
     assert_true(d.loop.stopped);
     d.services[1].policy.after = (struct strings){0};
 }
@@ -378,11 +380,15 @@ static void what_strangers_do_is_said(void **state) {
                               "svcd_test: warning: service www: somebody else has deleted its task\n");
 }
 
-static void without_containerd_nothing_is_waited_for(void **state) {
+/* The services have their grace all the same. */
+static void without_containerd_the_end_is_the_same(void **state) {
     (void)state;
     boot();
     on_containerd_lost(&d);
     stop(&d);
+    assert_int_equal(d.services[1].life, LIFE_LONE_STOPPING);
+    assert_false(d.loop.stopped);
+    service_event(&d.services[1], LIFE_EV_EXIT);
     assert_true(d.loop.stopped);
 }
 
@@ -415,7 +421,7 @@ int main(void) {
         T(who_starts_behind_another_stops_before_it),
         T(a_failure_for_good_is_remembered_with_its_reason),
         T(what_strangers_do_is_said),
-        T(without_containerd_nothing_is_waited_for),
+        T(without_containerd_the_end_is_the_same),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

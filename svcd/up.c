@@ -16,7 +16,7 @@ static enum verdict judge(const struct service *s) {
         return UP_PENDING;
     if (s->life == LIFE_FAILED)
         return UP_FAILED;
-    if (s->life == LIFE_DOWN)
+    if (service_is_over(s))
         return UP_DONE;
     if (service_is_ready(s))
         return clock_ns() - s->entered_ns < (uint64_t)UP_SETTLE_MS * NS_PER_MS && s->faults < UP_FAULTS_MAX

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A service is stopped, whoever hangs that stands between it and svcd."""
+import re
+
+import harness
+import pytest
+from test_deaths import QUICK_CONTAINERD
 from test_faults import BASE, CTR
 from test_policy import FOREVER, service, sh
 
@@ -29,8 +34,53 @@ def check_a_hung_shim(vm):
         assert service(vm, name)["state"] == "running"
 
 
+def both_start_again(vm):
+    """containerd has no task of theirs in the way."""
+    vm.run("service start mild && service start stubborn")
+    assert [service(vm, name)["state"] for name in ("mild", "stubborn")] == ["running"] * 2
+
+
+def both_are_stopped(vm):
+    before = [service(vm, name)["pid"] for name in ("mild", "stubborn")]
+    vm.run("service stop mild && service stop stubborn")
+    assert all(is_gone(vm, pid) for pid in before)
+    assert [service(vm, name)["state"] for name in ("mild", "stubborn")] == ["stopped"] * 2
+
+
+def check_a_frozen_containerd(vm):
+    vm.run("kill -STOP $(pidof /usr/bin/containerd)")
+    both_are_stopped(vm)
+    both_start_again(vm)
+
+
+def check_no_containerd(vm):
+    vm.run("mount --bind /usr/lib/keelson-test/busybox /usr/bin/containerd && kill -9 $(cat /run/keelson/containerd.pid)")
+    vm.wait_console(r"svcd: containerd exited with status 127; starting it again in \d+ ms")
+    both_are_stopped(vm)
+    vm.run("umount /usr/bin/containerd")
+    vm.wait_for(f"{CTR} task ls -q >/run/tasks && ! grep -q . /run/tasks")
+    assert service(vm, "mild")["last_exit"] == "exited with status 0"  # it had its signal
+    both_start_again(vm)
+
+
 def test_a_stop_ends_whoever_hangs(build, boot):
     vm = boot(build(SERVICES), "--mem", "512")
     vm.wait_for("[ $(service list | grep -c ' running ') = 2 ]")
     check_a_hung_shim(vm)
+    check_a_frozen_containerd(vm)
+    check_no_containerd(vm)
     assert vm.poweroff() == 0
+
+
+MANY = BASE.replace("keelson/runc:", "keelson/crun:") + "services:\n" + "".join(
+    f"  - name: s{n:02}\n" + sh(STUBBORN, readonly="true", seccomp="unconfined") for n in range(50))
+
+
+@pytest.mark.seconds(6 * harness.BOOT_SECONDS)
+def test_fifty_that_do_not_listen_are_down_when_their_grace_is_over(build, boot):
+    vm = boot(build(MANY + QUICK_CONTAINERD), "--mem", "1536", seconds=6 * harness.BOOT_SECONDS)
+    vm.wait_for("[ $(service list | grep -c ' running ') = 50 ]", timeout=3 * harness.BOOT_SECONDS)
+    assert vm.poweroff() == 0
+    took = re.search(r"init: shutdown took \d+ ms .*services (\d+).*", vm.console)
+    print("signal to power-off, 50 that do not listen, 10 s of grace:", took[0])
+    assert "services took too long" not in vm.console
