@@ -8,11 +8,11 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "svcd/process.h"
 #include "svcd/status.h"
 #include "svcd/svcd.h"
 
@@ -195,14 +195,14 @@ static void on_status(struct control_client *c, struct service *s) {
 /* Straight to the process, whether containerd is there or not. */
 static void on_kill(struct control_client *c, struct service *s) {
     char error[128] = "";
-    int sig;
+    int sig, r = 0;
 
     if (signal_parse(c->argument, &sig) < 0)
         (void)snprintf(error, sizeof(error), "unknown signal \"%s\"", c->argument);
-    else if (s->pidfd < 0)
-        (void)snprintf(error, sizeof(error), "it is not running");
-    else if (syscall(SYS_pidfd_send_signal, s->pidfd, sig, NULL, 0U) < 0)
-        (void)snprintf(error, sizeof(error), "%s", strerror(errno));
+    else
+        r = process_signal(s, sig);
+    if (r < 0)
+        (void)snprintf(error, sizeof(error), "%s", r == -ESRCH ? "it is not running" : strerror(-r));
     answer(c, describe(s), *error ? error : NULL);
 }
 

@@ -18,6 +18,7 @@
 #include "lib/json.h"
 #include "lib/log.h"
 #include "lib/spawn.h"
+#include "svcd/cgroup.h"
 #include "svcd/probe.h"
 #include "svcd/svcd.h"
 
@@ -340,6 +341,10 @@ static void a_signal_goes_to_the_process(void **state) {
     fd = client();
     say(fd, "{\"cmd\":\"kill\",\"name\":\"www\",\"signal\":10}\n");
     expect_error(fd, "unknown signal \"\"");
+    (void)close(d.services[1].pidfd); /* a new svcd knows it by its number and its group, before containerd answers */
+    d.services[1].pidfd = -1;
+    d.services[1].pid = (uint32_t)pid;
+    d.services[1].cgroup = cgroup_of("/proc", pid);
     fd = client();
     say(fd, "{\"cmd\":\"kill\",\"name\":\"www\",\"signal\":\"SIGUSR1\"}\n");
     expect_error(fd, "");

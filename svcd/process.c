@@ -58,12 +58,16 @@ static void on_gone(struct loop_source *src, uint32_t events, void *data) {
         (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */
 }
 
-void process_forget(struct service *s) {
+static void close_process(struct service *s) {
     loop_remove(s->loop, &s->gone);
     loop_remove(s->loop, &s->overdue);
     if (s->pidfd >= 0)
         (void)close(s->pidfd);
     s->pidfd = -1;
+}
+
+void process_forget(struct service *s) {
+    close_process(s);
     worker_stop(s);
 }
 
@@ -90,7 +94,7 @@ int process_watch_again(struct service *s) {
         open_process(s);
     if (s->pidfd >= 0 && process_is_there(s))
         return 0;
-    process_forget(s);
+    close_process(s);
     return -ESRCH;
 }
 
@@ -101,6 +105,14 @@ bool process_is_gone(const struct service *s) {
 }
 
 /* --- signals --- */
+
+int process_signal(struct service *s, int signo) {
+    int r = process_watch_again(s);
+
+    if (r < 0)
+        return r;
+    return syscall(SYS_pidfd_send_signal, s->pidfd, signo, NULL, 0U) < 0 ? -errno : 0;
+}
 
 int process_stop(const struct service *s) {
     const int signo = s->policy.stop_signal;

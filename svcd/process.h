@@ -25,6 +25,9 @@ bool process_is_there(const struct service *s);
 /* Stops watching it. */
 void process_forget(struct service *s);
 
+/* To its first process. -ESRCH: there is none. */
+int process_signal(struct service *s, int signo);
+
 /*
  * Its stop signal. A first process that does not handle it, such as a shell, never sees it: the others get it then, and
  * end by themselves. If there are none there is nothing to wait for, and it is SIGKILL. -ESRCH: it is not watched.

@@ -217,32 +217,28 @@ static void start_next(struct svcd *d) {
     }
 }
 
-/* What was on its way up waits for its turn; all else is looked at. */
-static void resume(struct service *s) {
-    if (s->life != LIFE_DETACHED)
-        return;
-    s->queued = s->record.wanted && !s->alive;
-    if (s->queued)
-        s->life = LIFE_DOWN;
-    else
-        service_event(s, LIFE_EV_READY);
-}
-
 static void start_all(struct svcd *d) {
-    bool resumes = d->resumes;
-
-    d->start_due = d->resumes = false;
+    d->start_due = false;
     for (size_t i = 0; i < d->services_len; i++) {
         struct service *s = &d->services[i];
-        if (resumes && memory_take_over(d->memory_dir, s)) {
-            resume(s);
-        } else if (life_is_down(s->life)) {
+        if (life_is_down(s->life)) {
             s->queued = true;
             s->settled = false;
             s->record.attempts = 0;
         }
     }
     start_next(d);
+}
+
+/* What was on its way up waits for its turn; what was to stop goes on with that; all else is looked at. */
+static void resume(struct svcd *d, struct service *s) {
+    bool known = memory_take_over(d->memory_dir, s);
+
+    s->queued = !known || (s->life == LIFE_DETACHED && s->record.wanted && !s->alive);
+    if (s->queued)
+        s->life = LIFE_DOWN;
+    else if (!s->record.wanted)
+        service_event(s, LIFE_EV_STOP);
 }
 
 /* Again and again, as often as containerd was restarted: what is down by then stays so. */
@@ -255,6 +251,8 @@ static void on_containerd_ready(void *data) {
         service_event(&d->services[i], LIFE_EV_READY);
     if (d->start_due)
         start_all(d);
+    else
+        start_next(d);
 }
 
 static void on_containerd_lost(void *data) {
@@ -287,11 +285,17 @@ static void on_containerd_ended(void *data) {
     loop_stop(&d->loop);
 }
 
+void svcd_resume(struct svcd *d) {
+    for (size_t i = 0; i < d->services_len; i++)
+        resume(d, &d->services[i]);
+    containerd_start(&d->containerd);
+    up_begin(&d->up);
+}
+
 void svcd_system_init(struct svcd *d) {
     struct err e = {0};
 
     d->start_due = true;
-    d->resumes = false;
     if (write_file_atomic(STARTED_FILE, "", 0, 0644, false, &e) < 0)
         log_warning("%s", e.msg); /* a restarted svcd would wait to be asked again */
     containerd_start(&d->containerd);
@@ -386,10 +390,8 @@ int svcd_main(void) {
     d.containerd.on_event = on_containerd_event;
     if (load_services(&d, &e) < 0)
         log_error("%s", e.msg);
-    if (access(STARTED_FILE, F_OK) == 0) {
-        svcd_system_init(&d);
-        d.resumes = true;
-    }
+    if (access(STARTED_FILE, F_OK) == 0)
+        svcd_resume(&d);
     r = loop_run(&d.loop);
     control_stop(&d.control);
     logbound_fini(&d.logs);

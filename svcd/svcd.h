@@ -29,7 +29,6 @@ struct svcd {
     const char *memory_dir;
     bool starting;  /* some services were on their way, when one changed last */
     bool start_due; /* system-init was asked for, and containerd does not answer yet */
-    bool resumes;   /* a svcd before this one was asked: what is down by then stays down */
     bool stopping;  /* SIGTERM: services, containerd, exit */
     bool ending;    /* all services are down: containerd is on its way out */
 };
@@ -38,6 +37,9 @@ int svcd_main(void);
 
 /* Starts containerd, and every service as soon as it answers. Again: what is down is started. */
 void svcd_system_init(struct svcd *d);
+
+/* A svcd before this one was asked: its services are where it left them, and what was down by then stays down. */
+void svcd_resume(struct svcd *d);
 
 /* NULL: no such service. */
 struct service *svcd_find(struct svcd *d, const char *name);

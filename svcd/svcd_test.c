@@ -197,8 +197,7 @@ static void the_next_svcd_starts_nothing_that_was_down(void **state) {
     boot();
     gone();
     fresh();
-    svcd_system_init(&d);
-    d.resumes = true;
+    svcd_resume(&d);
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_DOWN);
     assert_true(d.services[0].settled);
@@ -208,12 +207,28 @@ static void the_next_svcd_starts_nothing_that_was_down(void **state) {
     assert_int_equal(d.services[0].life, LIFE_ADOPT);
 }
 
+/* While containerd does not answer, too: what runs is not called stopped. */
+static void the_next_svcd_knows_them_at_once(void **state) {
+    (void)state;
+    boot();
+    d.services[1].pid = 4711;
+    memory_keep(dir, &d.services[1]);
+    gone();
+    fresh();
+    svcd_resume(&d);
+    assert_string_equal(service_state_name(&d.services[0]), "stopped");
+    assert_string_equal(d.services[0].exit_reason, "exited with status 0");
+    assert_string_equal(service_state_name(&d.services[1]), "detached");
+    assert_int_equal(d.services[1].pid, 4711);
+    service_stop(&d.services[1]); /* and can be stopped */
+    assert_int_equal(d.services[1].life, LIFE_LONE_STOPPING);
+}
+
 /* svcd was killed and is started again. */
 static void next_life(void) {
     gone();
     fresh();
-    svcd_system_init(&d);
-    d.resumes = true;
+    svcd_resume(&d);
     on_containerd_ready(&d);
 }
 
@@ -274,8 +289,7 @@ static void what_was_started_again_is_not_remembered_as_down(void **state) {
     service_start(&d.services[0]);
     gone();
     fresh();
-    svcd_system_init(&d);
-    d.resumes = true;
+    svcd_resume(&d);
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_ADOPT);
 }
@@ -302,8 +316,7 @@ static void what_the_end_of_svcd_took_down_comes_back(void **state) {
     service_event(&d.services[1], LIFE_EV_EXIT);
     gone();
     fresh();
-    svcd_system_init(&d);
-    d.resumes = true;
+    svcd_resume(&d);
     on_containerd_ready(&d);
     assert_int_equal(d.services[0].life, LIFE_DOWN);
     assert_int_equal(d.services[1].life, LIFE_ADOPT);
@@ -352,8 +365,7 @@ static void a_failure_for_good_is_remembered_with_its_reason(void **state) {
     assert_false(d.services[1].onfail_due); /* its policy is to go on: nothing more is due */
     gone();
     fresh();
-    svcd_system_init(&d);
-    d.resumes = true;
+    svcd_resume(&d);
     on_containerd_ready(&d);
     assert_int_equal(d.services[1].life, LIFE_FAILED);
     assert_string_equal(d.services[1].error, "it exited with status 4");
@@ -411,6 +423,7 @@ int main(void) {
         T(only_so_many_start_again_at_once),
         T(a_containerd_that_comes_back_starts_nothing_that_is_down),
         T(the_next_svcd_starts_nothing_that_was_down),
+        T(the_next_svcd_knows_them_at_once),
         T(the_next_svcd_goes_on_counting),
         T(the_next_svcd_goes_on_stopping),
         T(the_next_svcd_misses_what_is_gone),

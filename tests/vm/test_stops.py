@@ -8,7 +8,7 @@ from test_deaths import QUICK_CONTAINERD
 from test_faults import BASE, CTR
 from test_policy import FOREVER, service, sh
 
-STUBBORN = "trap '' TERM; while :; do sleep 100 & wait $!; done"
+STUBBORN = "trap '' TERM; trap 'exit 3' USR1; while :; do sleep 100 & wait $!; done"
 
 SERVICES = BASE + "services:\n" + "".join(f"  - name: {name}\n{text}" for name, text in {
     "mild": sh(FOREVER),
@@ -53,9 +53,23 @@ def check_a_frozen_containerd(vm):
     both_start_again(vm)
 
 
+def check_a_new_svcd_without_containerd(vm):
+    """What it knows of its services is what the one before knew, and what runs can be reached."""
+    before = {name: service(vm, name)["pid"] for name in ("mild", "stubborn")}
+    old = vm.run("pidof /usr/bin/svcd").stdout.strip()
+    vm.run(f"kill -9 {old}")
+    vm.wait_for(f"service list && ! pidof /usr/bin/svcd | grep -qw {old}")
+    seen = {name: service(vm, name) for name in before}
+    assert {name: s["pid"] for name, s in seen.items()} == before
+    assert {s["state"] for s in seen.values()} == {"detached"}
+    vm.run("service kill stubborn SIGUSR1")
+    vm.wait_for(f"! tr -d '\\0' </proc/{before['stubborn']}/cmdline | grep -q .")
+
+
 def check_no_containerd(vm):
     vm.run("mount --bind /usr/lib/keelson-test/busybox /usr/bin/containerd && kill -9 $(cat /run/keelson/containerd.pid)")
     vm.wait_console(r"svcd: containerd exited with status 127; starting it again in \d+ ms")
+    check_a_new_svcd_without_containerd(vm)
     both_are_stopped(vm)
     vm.run("umount /usr/bin/containerd")
     vm.wait_for(f"{CTR} task ls -q >/run/tasks && ! grep -q . /run/tasks")
