@@ -20,6 +20,8 @@
 #define STATUS_LINE_MAX 64
 #define TOO_LONG "the command took too long"
 #define KILL_MS 5000 /* a command that was killed */
+#define PROBE_ID_MAX 24
+#define PROBE_IDS 8 /* commands of one service that may be on their way out */
 
 enum exec_step { EXEC_ADD, EXEC_START, EXEC_WAIT };
 
@@ -34,6 +36,8 @@ struct probe {
     size_t line_len;
     enum exec_step step;
     bool late; /* the command was killed: it took too long */
+    char id[PROBE_ID_MAX];
+    unsigned tried; /* names that were taken */
     struct loop_source source, deadline;
 };
 
@@ -211,24 +215,43 @@ static void ignore(void *data, const struct grpc_result *r) {
     (void)r;
 }
 
+/* One that is to go, whatever becomes of the probe. */
+struct removal {
+    struct service *s;
+    char id[PROBE_ID_MAX];
+};
+
 /* A process that runs cannot be deleted: first the kill, whatever comes of it. */
 static void on_killed(void *data, const struct grpc_result *r) {
-    const struct service *s = data;
+    struct removal *rm = data;
 
-    if (r->status != -ECONNRESET && *s->connection)
-        (void)ctrd_exec_delete(service_grpc(s), s->name, PROBE_EXEC_ID, ignore, NULL);
+    if (r->status != -ECONNRESET && *rm->s->connection)
+        (void)ctrd_exec_delete(service_grpc(rm->s), rm->s->name, rm->id, ignore, NULL);
+    free(rm);
 }
 
-static void exec_remove(struct service *s) {
-    if (*s->connection)
-        (void)ctrd_exec_kill(service_grpc(s), s->name, PROBE_EXEC_ID, SIGKILL, on_killed, s);
+static void exec_remove(const struct probe *p) {
+    struct service *s = p->s;
+    struct removal *rm = *s->connection ? malloc(sizeof(*rm)) : NULL;
+
+    if (!rm)
+        return;
+    rm->s = s;
+    memcpy(rm->id, p->id, sizeof(rm->id));
+    if (ctrd_exec_kill(service_grpc(s), s->name, rm->id, SIGKILL, on_killed, rm) < 0)
+        free(rm);
+}
+
+/* One that takes too long to go, or that an earlier svcd has left, is not in the way of the next. */
+static void take_next_id(struct probe *p) {
+    (void)snprintf(p->id, sizeof(p->id), PROBE_EXEC_ID "-%u", p->s->probe_id++ % PROBE_IDS);
 }
 
 static void on_deadline(struct loop_source *src, void *data);
 
 /* Past its time, and started: its end comes through the wait. */
 static void exec_kill(struct probe *p) {
-    (void)ctrd_exec_kill(service_grpc(p->s), p->s->name, PROBE_EXEC_ID, SIGKILL, ignore, NULL);
+    (void)ctrd_exec_kill(service_grpc(p->s), p->s->name, p->id, SIGKILL, ignore, NULL);
     (void)loop_set_timer(p->s->loop, &p->deadline, KILL_MS, on_deadline, p); /* else the task's end ends it */
 }
 
@@ -241,7 +264,7 @@ static void exec_ended(struct probe *p, const struct grpc_result *r) {
         (void)snprintf(why, sizeof(why), TOO_LONG);
     else
         (void)snprintf(why, sizeof(why), "the command exited with status %u", status);
-    (void)ctrd_exec_delete(service_grpc(p->s), p->s->name, PROBE_EXEC_ID, ignore, NULL);
+    (void)ctrd_exec_delete(service_grpc(p->s), p->s->name, p->id, ignore, NULL);
     conclude(p, known && status == 0 && !p->late, why);
 }
 
@@ -256,15 +279,19 @@ static void on_step(void *data, const struct grpc_result *r) {
     if (r->status == GRPC_OK && p->step == EXEC_WAIT) {
         exec_ended(p, r);
     } else if (r->status == GRPC_OK && p->step == EXEC_ADD && p->late) {
-        (void)ctrd_exec_delete(service_grpc(t.s), t.s->name, PROBE_EXEC_ID, ignore, NULL);
+        (void)ctrd_exec_delete(service_grpc(t.s), t.s->name, p->id, ignore, NULL);
         conclude(p, false, TOO_LONG);
     } else if (r->status == GRPC_OK) {
         exec_go(p, p->step + 1);
     } else if (r->status == -ECONNRESET) {
         probe_stop(t.s); /* containerd is gone: that says nothing about the service */
+    } else if (r->status == GRPC_ALREADY_EXISTS && ++p->tried < PROBE_IDS) {
+        exec_remove(p);
+        take_next_id(p);
+        exec_go(p, EXEC_ADD);
     } else {
         (void)snprintf(why, sizeof(why), "could not %s the command: %.80s", step_names[p->step], r->error);
-        exec_remove(t.s); /* also one that an earlier svcd left */
+        exec_remove(p);
         conclude(p, false, why);
     }
 }
@@ -275,12 +302,12 @@ static int exec_call(const struct probe *p, struct exec_ticket *t) {
     AUTO_FREE char *spec = NULL;
 
     if (p->step == EXEC_START)
-        return ctrd_exec_start(g, s->name, PROBE_EXEC_ID, on_step, t);
+        return ctrd_exec_start(g, s->name, p->id, on_step, t);
     if (p->step == EXEC_WAIT)
-        return ctrd_exec_wait(g, s->name, PROBE_EXEC_ID, on_step, t);
+        return ctrd_exec_wait(g, s->name, p->id, on_step, t);
     const struct strings *command = s->health.now == HEALTH_STARTING ? &s->policy.ready.exec : &s->policy.health.exec;
     int r = spec_process(s->bundle, command->v, command->len, &spec, NULL);
-    return r < 0 ? r : ctrd_exec_add(g, s->name, PROBE_EXEC_ID, spec, on_step, t);
+    return r < 0 ? r : ctrd_exec_add(g, s->name, p->id, spec, on_step, t);
 }
 
 static void exec_go(struct probe *p, enum exec_step step) {
@@ -313,7 +340,7 @@ static void on_deadline(struct loop_source *src, void *data) {
     if (p->kind != PROBE_EXEC) {
         conclude(p, false, "no answer in time");
     } else if (twice) {
-        exec_remove(p->s);
+        exec_remove(p);
         conclude(p, false, TOO_LONG);
     } else if (p->step == EXEC_WAIT && *p->s->connection) {
         exec_kill(p);
@@ -329,6 +356,7 @@ void probe_start(struct service *s, const struct probe_policy *policy, uint64_t 
     }
     *p = (struct probe){.s = s, .kind = policy->kind, .path = policy->path, .port = policy->port, .fd = -1};
     s->probe = p;
+    take_next_id(p);
     if (loop_set_timer(s->loop, &p->deadline, timeout_ms, on_deadline, p) < 0)
         conclude(p, false, "no timer is left");
     else if (p->kind == PROBE_FILE)

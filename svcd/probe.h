@@ -8,7 +8,7 @@
 
 #include "svcd/service.h"
 
-#define PROBE_EXEC_ID "keelson-probe" /* what `ctr task ps` shows of a command */
+#define PROBE_EXEC_ID "keelson-probe" /* and a number: what `ctr task ps` shows of a command */
 
 /* Ends what is under way, then begins; the result comes through service_probed(), at once or later. */
 void probe_start(struct service *s, const struct probe_policy *p, uint64_t timeout_ms);

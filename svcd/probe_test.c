@@ -51,7 +51,8 @@ int spec_process(const char *bundle, const char *const *args, size_t args_len, c
 
 static char calls[64]; /* a letter each: Add Start Wait Kill Delete */
 static grpc_done_fn *pending, *on_kill;
-static void *pending_data;
+static void *pending_data, *kill_data;
+static char last_id[32], previous_id[32], removed_id[32]; /* of the commands that were added; that was deleted */
 static char spec_seen[64];
 
 static int note_call(char letter, grpc_done_fn *done, void *data) {
@@ -63,6 +64,7 @@ static int note_call(char letter, grpc_done_fn *done, void *data) {
     }
     if (letter == 'K') {
         on_kill = done;
+        kill_data = data;
         loop_stop(&loop);
     }
     if (letter != 'K' && letter != 'D') {
@@ -76,7 +78,9 @@ int ctrd_exec_add(struct grpc *g, const char *id, const char *exec_id, const cha
                   void *data) {
     (void)g;
     assert_string_equal(id, "www");
-    assert_string_equal(exec_id, PROBE_EXEC_ID);
+    assert_int_equal(strncmp(exec_id, PROBE_EXEC_ID, strlen(PROBE_EXEC_ID)), 0);
+    (void)snprintf(previous_id, sizeof(previous_id), "%s", last_id);
+    (void)snprintf(last_id, sizeof(last_id), "%s", exec_id);
     (void)snprintf(spec_seen, sizeof(spec_seen), "%s", spec);
     return note_call('A', done, data);
 }
@@ -106,7 +110,7 @@ int ctrd_exec_kill(struct grpc *g, const char *id, const char *exec_id, int sig,
 int ctrd_exec_delete(struct grpc *g, const char *id, const char *exec_id, grpc_done_fn *done, void *data) {
     (void)g;
     (void)id;
-    (void)exec_id;
+    (void)snprintf(removed_id, sizeof(removed_id), "%s", exec_id);
     return note_call('D', done, data);
 }
 
@@ -342,11 +346,51 @@ static void one_that_is_left_over_is_removed(void **state) {
     s.health.now = HEALTH_STARTING;
     probe_start(&s, &exec_policy, 5000);
     answer(GRPC_ALREADY_EXISTS, 0);
+    assert_int_equal(results, 0); /* it has another name, and is no failure */
+    assert_string_equal(calls, "AKA");
+    assert_string_not_equal(last_id, previous_id);
+    on_kill(kill_data, &(const struct grpc_result){.status = GRPC_NOT_FOUND, .error = ""});
+    assert_string_equal(calls, "AKAD"); /* behind the kill: what runs cannot be deleted */
+    assert_string_equal(removed_id, previous_id);
+    for (int i = 0; i < 3; i++)
+        answer(GRPC_OK, 0);
+    assert_true(last_ok);
+    assert_int_equal(results, 1);
+}
+
+/* As many as all the names there are do not go. */
+static void what_never_goes_is_a_failure_in_the_end(void **state) {
+    (void)state;
+    s.policy.health.exec = (struct strings){command, 1};
+    s.health.now = HEALTH_HEALTHY;
+    probe_start(&s, &exec_policy, 5000);
+    while (results == 0) {
+        assert_non_null(pending);
+        answer(GRPC_ALREADY_EXISTS, 0);
+        on_kill(kill_data, &(const struct grpc_result){.status = -ECONNRESET, .error = ""});
+    }
     assert_false(last_ok);
     assert_string_equal(last_why, "could not add the command: words");
-    assert_string_equal(calls, "AK");
-    on_kill(&s, &(const struct grpc_result){.status = GRPC_NOT_FOUND, .error = ""});
-    assert_string_equal(calls, "AKD"); /* behind the kill: what runs cannot be deleted */
+}
+
+/* It hangs, even killed: it counts once, and the next has another name. */
+static void a_command_that_does_not_go_counts_once(void **state) {
+    (void)state;
+    begin_exec(20);
+    assert_int_equal(loop_run(&loop), 0); /* until the kill */
+    assert_int_equal(loop_run(&loop), 0); /* its time is over once more */
+    if (results == 0)
+        assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(results, 1);
+    on_kill(kill_data, &(const struct grpc_result){.status = GRPC_OK, .error = ""});
+    assert_string_equal(removed_id, last_id);
+    answer(GRPC_OK, 137); /* at last: nobody waits for it any more */
+    calls[0] = '\0';
+    begin_exec(5000);
+    assert_string_not_equal(last_id, previous_id);
+    answer(GRPC_OK, 0);
+    assert_true(last_ok);
+    assert_int_equal(results, 2);
 }
 
 static void a_lost_containerd_says_nothing_about_the_service(void **state) {
@@ -377,6 +421,8 @@ int main(void) {
         T(a_command_that_takes_too_long_is_killed),
         T(a_command_whose_start_takes_too_long_is_ended_when_it_runs),
         T(one_that_is_left_over_is_removed),
+        T(what_never_goes_is_a_failure_in_the_end),
+        T(a_command_that_does_not_go_counts_once),
         T(a_lost_containerd_says_nothing_about_the_service),
         T(an_answer_behind_the_end_is_dropped),
     };

@@ -76,7 +76,7 @@ struct service {
 
     struct health_state health;
     struct probe *probe; /* under way, or NULL */
-    unsigned probe_serial;
+    unsigned probe_serial, probe_id;
 
     bool exit_known;
     uint32_t exit_status;                  /* of the last life that has ended */
