@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -15,25 +16,39 @@
 #define REPLY_MAX ((size_t)4 << 20)
 #define RETRY_MS 10
 
-static int try_connect(const char *path) {
+/* Blocking calls on it end with -EAGAIN in their time: also a connect(2) to one whose queue is full. */
+static int limit(int fd, unsigned ms) {
+    const struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0)
+        return -errno;
+    return 0;
+}
+
+static int try_connect(const char *path, unsigned ms) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
     if (strlen(path) >= sizeof(addr.sun_path))
         return -ENAMETOOLONG;
     memcpy(addr.sun_path, path, strlen(path) + 1);
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+    if (fd < 0 || limit(fd, ms) < 0 || connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
         return -errno;
     return steal_fd(&fd);
 }
 
+static unsigned sign_ms(const struct client_ask *ask) {
+    return ask->sign_ms ? ask->sign_ms : CLIENT_SIGN_MS;
+}
+
 /* svcd may be starting, or between two lives. */
-static int connect_patiently(const char *path, unsigned wait_ms) {
+static int connect_patiently(const char *path, unsigned wait_ms, unsigned sign_ms) {
     const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
     uint64_t deadline = clock_ms() + wait_ms;
     int fd;
 
-    while ((fd = try_connect(path)) < 0 && clock_ms() < deadline)
+    while ((fd = try_connect(path, sign_ms)) < 0 && fd != -EAGAIN && clock_ms() < deadline)
         (void)nanosleep(&pause, NULL);
     return fd;
 }
@@ -66,7 +81,35 @@ static bool take_line(const struct client_ask *ask, const char *line, size_t len
     return false;
 }
 
-static int read_reply(int fd, const struct client_ask *ask, struct buf *text, json_t **reply, struct err *e) {
+/* Turned away is as good as answered. */
+static bool gives_a_sign(const char *path, unsigned ms) {
+    static const char ping[] = "{\"cmd\":\"ping\"}\n";
+    AUTO_CLOSE int fd = try_connect(path, ms);
+    char c;
+
+    if (fd < 0)
+        return false;
+    int r = send_line(fd, ping, strlen(ping));
+    return r == -EPIPE || r == -ECONNRESET || (r == 0 && (recv(fd, &c, 1, 0) >= 0 || errno == ECONNRESET));
+}
+
+static int silent(struct err *e) {
+    return err_set(e, -ETIMEDOUT, "svcd does not answer");
+}
+
+/* It waits longer each time: for days, perhaps. */
+static int wait_on(int fd, const char *path, unsigned *ms, struct err *e) {
+    if (!gives_a_sign(path, *ms))
+        return silent(e);
+    *ms = *ms >= CLIENT_SIGN_MAX_MS / 2 ? CLIENT_SIGN_MAX_MS : 2 * *ms;
+    int r = limit(fd, *ms);
+    return r < 0 ? err_errno(e, r, "could not wait for svcd's answer") : 0;
+}
+
+static int read_reply(int fd, const struct client_ask *ask, const char *path, struct buf *text, json_t **reply,
+                      struct err *e) {
+    unsigned ms = sign_ms(ask);
+
     for (;;) {
         char *end = text->len ? memchr(text->data, '\n', text->len) : NULL;
         while (end) {
@@ -77,8 +120,13 @@ static int read_reply(int fd, const struct client_ask *ask, struct buf *text, js
         }
         void *room = buf_reserve(text, 4096);
         ssize_t n = room ? recv(fd, room, 4096, 0) : -1;
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && room && errno == EINTR)
             continue;
+        if (n < 0 && room && errno == EAGAIN) {
+            if (wait_on(fd, path, &ms, e) < 0)
+                return e->code;
+            continue;
+        }
         if (n < 0)
             return err_errno(e, room ? -errno : -E2BIG, "could not read svcd's answer");
         if (n == 0)
@@ -98,12 +146,16 @@ int client_request(const char *path, const struct client_ask *ask, json_t **repl
         return err_set(e, -EINVAL, "could not ask svcd: \"%s\" is not UTF-8", ask->name ? ask->name : "");
     if (!dump || buf_puts(&line, dump) < 0 || buf_puts(&line, "\n") < 0)
         return err_errno(e, -ENOMEM, "could not ask svcd");
-    AUTO_CLOSE int fd = connect_patiently(path, ask->wait_ms);
+    AUTO_CLOSE int fd = connect_patiently(path, ask->wait_ms, sign_ms(ask));
+    if (fd == -EAGAIN)
+        return silent(e);
     if (fd < 0)
         return err_errno(e, fd, "could not reach svcd on %s", path);
     int r = send_line(fd, line.data, line.len);
     if (r == -EPIPE || r == -ECONNRESET)
         return err_set(e, r, "svcd has turned us away: only root may ask, and at most %d at a time",
                        CONTROL_CLIENTS_MAX);
-    return r < 0 ? err_errno(e, r, "could not ask svcd") : read_reply(fd, ask, &text, reply, e);
+    if (r == -EAGAIN)
+        return silent(e);
+    return r < 0 ? err_errno(e, r, "could not ask svcd") : read_reply(fd, ask, path, &text, reply, e);
 }

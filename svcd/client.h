@@ -6,6 +6,9 @@
 
 #include "lib/err.h"
 
+#define CLIENT_SIGN_MS 10000
+#define CLIENT_SIGN_MAX_MS 60000 /* how often it is asked in the end, while what it was asked for takes long */
+
 /* A note that comes before the answer: what svcd waits for. */
 typedef void client_note_fn(const char *text);
 
@@ -13,11 +16,13 @@ struct client_ask {
     const char *cmd, *name, *signal; /* name, signal: NULL if there is none */
     unsigned wait_ms;                /* how long the socket may take to appear */
     client_note_fn *note;            /* NULL: nobody wants to know */
+    unsigned sign_ms;                /* how long svcd may be silent before it is asked for a sign; 0: CLIENT_SIGN_MS */
 };
 
 /*
  * Sends the request to svcd, which listens on path, and waits for the last answer, which *reply gets as a new
- * reference. -ENOENT or -ECONNREFUSED: svcd is not there.
+ * reference. An answer may take as long as it likes, but svcd must not: asked for a sign of life on a second connection
+ * it has as long once more. -ENOENT or -ECONNREFUSED: svcd is not there. -ETIMEDOUT: it does not answer.
  */
 int client_request(const char *path, const struct client_ask *ask, json_t **reply, struct err *e);
 

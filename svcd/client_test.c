@@ -25,6 +25,8 @@ static pid_t server;
 
 typedef void play_fn(int fd);
 
+static int listener; /* the child's */
+
 static int listen_here(void) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -48,6 +50,7 @@ static void serve(play_fn *play, unsigned delay_ms) {
         (void)usleep(delay_ms * 1000);
         fd = listen_here();
     }
+    listener = fd;
     int peer = accept(fd, NULL, NULL);
     if (peer >= 0)
         play(peer);
@@ -186,6 +189,59 @@ static void a_socket_that_comes_later_is_waited_for(void **state) {
     assert_int_equal(request("list", NULL, 5000, &reply, &e), 0);
 }
 
+static int request_impatiently(const char *cmd, json_t **reply, struct err *e) {
+    const struct client_ask ask = {.cmd = cmd, .sign_ms = 50};
+
+    return client_request(path, &ask, reply, e);
+}
+
+/* Stopped: the kernel takes connections for it, as many as its queue holds, and nobody reads. */
+static void a_svcd_that_is_stopped_is_not_waited_for(void **state) {
+    AUTO_JSON json_t *reply = NULL;
+    int others[16];
+    struct err e = {0};
+    (void)state;
+    AUTO_CLOSE int fd = listen_here();
+    assert_true(fd >= 0);
+    assert_int_equal(request_impatiently("list", &reply, &e), -ETIMEDOUT);
+    assert_string_equal(e.msg, "svcd does not answer");
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) { /* until it is full */
+        others[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(others[i], (struct sockaddr *)&addr, sizeof(addr));
+    }
+    e.msg[0] = '\0';
+    assert_int_equal(request_impatiently("list", &reply, &e), -ETIMEDOUT);
+    assert_string_equal(e.msg, "svcd does not answer");
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        (void)close(others[i]);
+}
+
+/* It answers only when it was asked for signs: with an answer, and, with too many clients, without one. */
+static void play_patience(int fd) {
+    hear(fd);
+    for (int i = 0; i < 2; i++) {
+        int other = accept(listener, NULL, NULL);
+        if (i == 0) {
+            hear(other);
+            say(other, "{\"done\":true}\n");
+        }
+        (void)close(other);
+    }
+    say(fd, "{\"done\":true,\"after\":\"long\"}\n");
+}
+
+static void an_answer_may_take_long(void **state) {
+    AUTO_JSON json_t *reply = NULL;
+    struct err e = {0};
+    (void)state;
+    serve(play_patience, 0);
+    if (client_request(path, &(const struct client_ask){.cmd = "wait", .sign_ms = 500}, &reply, &e) < 0)
+        fail_msg("%s", e.msg);
+    assert_string_equal(json_string_value(json_object_get(reply, "after")), "long");
+}
+
 static void a_name_that_is_no_utf8_is_refused(void **state) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
@@ -217,6 +273,8 @@ int main(void) {
         T(an_endless_answer_is_cut),
         T(a_socket_that_comes_later_is_waited_for),
         T(a_name_that_is_no_utf8_is_refused),
+        T(a_svcd_that_is_stopped_is_not_waited_for),
+        T(an_answer_may_take_long),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

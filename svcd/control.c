@@ -148,6 +148,11 @@ static void on_system_init(struct control_client *c, struct service *s) {
         check_wait(c);
 }
 
+static void on_ping(struct control_client *c, struct service *s) {
+    (void)s;
+    answer(c, json_object(), NULL);
+}
+
 static void on_list(struct control_client *c, struct service *s) {
     (void)s;
     answer(c, describe_all(c->control->svcd), NULL);
@@ -212,6 +217,7 @@ static const struct command {
     void (*fn)(struct control_client *c, struct service *s);
 } commands[] = {
     {"system-init", false, true, on_system_init},
+    {"ping", false, false, on_ping},
     {"list", false, false, on_list},
     {"start", true, true, on_start},
     {"stop", true, false, on_stop},

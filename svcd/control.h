@@ -12,6 +12,7 @@
  *   {"cmd":"start|stop|restart","name":"www"}   SERVICE, answered when it runs, is down, or has failed
  *   {"cmd":"kill","name":"www","signal":"SIGHUP"}   its first process gets the signal (SIGKILL, if none is named)
  *   {"cmd":"wait","name":"www"}          SERVICE, answered when it is down
+ *   {"cmd":"ping"}                       {"done":true}, at once
  *
  * SERVICE is {name, state, health, health_error, pid, up_ms, restarts, exit_status, last_exit, last_error, wanted}.
  * "error" in the last object: what went wrong. {"note":TEXT} before it: what is waited for; it is not the end.

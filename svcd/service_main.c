@@ -107,7 +107,7 @@ static int cmd_system_init(const struct options *o) {
             &(const struct client_ask){.cmd = "system-init", .wait_ms = CONNECT_WAIT_MS, .note = note_quietly}, &reply,
             &e);
     if (r < 0) {
-        log_error("%s", e.msg);
+        log_error("could not start the services: %s", e.msg);
         return 1;
     }
     const char *error = json_string_value(json_object_get(reply, "error"));
@@ -205,16 +205,19 @@ static int cmd_kill(const struct options *o) {
 
 static int cmd_wait(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
+    AUTO_BUF struct buf out = BUF_INIT;
     const char *name = one_name(o, 1);
 
     if (!name)
         return EXIT_MISUSE;
     if (ask("wait", name, NULL, &reply))
         return 1;
+    if (show_end(reply, &out) < 0) {
+        log_error("could not print its end: out of memory");
+        return 1;
+    }
     const char *state = json_string_value(json_object_get(reply, "state"));
-    const char *last = json_string_value(json_object_get(reply, "last_exit"));
-    (void)printf("%s%s%s\n", state, *last ? ": it " : "", last);
-    return strcmp(state, "failed") == 0;
+    return print(&out) || !state || strcmp(state, "failed") == 0;
 }
 
 static int cmd_logs(const struct options *o) {

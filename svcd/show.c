@@ -2,6 +2,7 @@
 #include "svcd/show.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "svcd/printable.h"
@@ -71,6 +72,16 @@ int show_list(const json_t *services, struct buf *out) {
             r = show_line(s, out);
     }
     return r;
+}
+
+int show_end(const json_t *s, struct buf *out) {
+    bool failed = strcmp(word(s, "state"), "failed") == 0 && *word(s, "last_error");
+    const char *text = failed ? word(s, "last_error") : word(s, "last_exit");
+    size_t line = out->len;
+
+    int r = buf_printf(out, "%s%s%s", word(s, "state"), failed ? ": " : *text ? ": it " : "", text);
+    make_printable(out, line);
+    return r < 0 ? r : buf_puts(out, "\n");
 }
 
 static int field(struct buf *out, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -13,4 +13,7 @@ int show_list(const json_t *services, struct buf *out);
 /* One service, a line a matter. */
 int show_status(const json_t *service, struct buf *out);
 
+/* How one has ended, on a line: "stopped: it exited with status 0"; of one that has failed: why. */
+int show_end(const json_t *service, struct buf *out);
+
 #endif

@@ -80,11 +80,25 @@ static void one_that_is_down_has_no_group(void **state) {
     assert_null(strstr(out.data, "pid"));
 }
 
+static void an_end_says_why(void **state) {
+    (void)state;
+    show(show_end, "{\"state\":\"stopped\",\"last_exit\":\"exited with status 0\",\"last_error\":\"\"}");
+    assert_string_equal(out.data, "stopped: it exited with status 0\n");
+    show(show_end, "{\"state\":\"stopped\",\"last_exit\":\"\",\"last_error\":\"\"}");
+    assert_string_equal(out.data, "stopped\n");
+    show(show_end, "{\"state\":\"failed\",\"last_exit\":\"was ended by signal 9\","
+                   "\"last_error\":\"it was not ready in time: port\\u001b 9: Connection refused\"}");
+    assert_string_equal(out.data, "failed: it was not ready in time: port? 9: Connection refused\n");
+    show(show_end, "{\"state\":\"failed\",\"last_exit\":\"\",\"last_error\":\"could not create its task: no\"}");
+    assert_string_equal(out.data, "failed: could not create its task: no\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_line_a_service, teardown),
         cmocka_unit_test_teardown(all_about_one, teardown),
         cmocka_unit_test_teardown(one_that_is_down_has_no_group, teardown),
+        cmocka_unit_test_teardown(an_end_says_why, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
