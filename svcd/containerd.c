@@ -344,6 +344,7 @@ static int spawn_configured(struct containerd *c, struct err *e) {
         log_error("%s; it goes to the console", why.msg);
     if (containerd_conf_open(conf.stderr_to, &err, &why) < 0)
         log_error("%s; it goes to the console", why.msg);
+    containerd_log_watch(&c->log, c->loop, &conf);
     const struct spawn s = {.argv = conf.argv, .stdin_fd = -1, .stdout_fd = out, .stderr_fd = err, .setsid = true};
     int r = spawn(&s, &c->pid, &c->pidfd, e);
     if (!r && cgroup_enter(CGROUP_ROOT, CONTAINERD_CGROUP, c->pid, &why) < 0 && why.code != -ENOTSUP)
@@ -393,6 +394,14 @@ static pid_t running_pid(void) {
     return !strcmp(target, PROGRAM) ? (pid_t)pid : 0; /* the number may be another's by now */
 }
 
+/* What is wrong with it was said when that one was started. */
+static void watch_log(struct containerd *c) {
+    AUTO(containerd_conf_free) struct containerd_conf conf;
+
+    (void)containerd_conf_load(CONTAINERD_CONF_PATH, PROGRAM, &conf, NULL);
+    containerd_log_watch(&c->log, c->loop, &conf);
+}
+
 static bool adopt(struct containerd *c) {
     c->pid = running_pid();
     if (c->pid == 0)
@@ -403,6 +412,7 @@ static bool adopt(struct containerd *c) {
         return false;
     }
     c->adopted = true;
+    watch_log(c);
     begin_connecting(c);
     return true;
 }

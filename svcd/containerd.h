@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "lib/loop.h"
+#include "svcd/containerd_log.h"
 #include "svcd/ctrd.h"
 #include "svcd/grpc.h"
 
@@ -45,6 +46,7 @@ struct containerd {
     unsigned delay_ms;
     unsigned start_faults; /* how often its first start has failed */
     uint64_t started_ms, start_ns;
+    struct containerd_log log;
     char trouble[ERR_MSG_MAX]; /* why it is not there, as far as known; "" */
     containerd_fn *on_ready, *on_lost, *on_ended;
     containerd_event_fn *on_event; /* NULL: nobody wants to know */

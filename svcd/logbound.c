@@ -99,19 +99,32 @@ static uint64_t copy_aside(int from, uint64_t begin, uint64_t end, const char *p
     return (uint64_t)at - begin;
 }
 
+/* 1: it has more than max bytes, and *fd is open. 0: it has not, or is not there. */
+static int open_if_longer(const char *path, uint64_t max, int *fd, uint64_t *size, struct err *e) {
+    struct stat st = {0};
+
+    AUTO_CLOSE int file = open_regular(path, O_RDWR, &st);
+    if (file == -ENOENT)
+        return 0;
+    if (file < 0)
+        return err_errno(e, file, "could not open %s", path);
+    *size = (uint64_t)st.st_size;
+    if (*size <= max)
+        return 0;
+    *fd = steal_fd(&file);
+    return 1;
+}
+
 int logbound_cut(const char *path, uint64_t max, uint64_t *kept, uint64_t *lost, struct err *e) {
     AUTO_FREE char *old = NULL;
+    AUTO_CLOSE int fd = -1;
+    uint64_t size = 0;
     struct stat st = {0};
 
     *kept = *lost = 0;
-    AUTO_CLOSE int fd = open_regular(path, O_RDWR, &st);
-    if (fd == -ENOENT)
-        return 0;
-    if (fd < 0)
-        return err_errno(e, fd, "could not open %s", path);
-    uint64_t size = (uint64_t)st.st_size;
-    if (size <= max)
-        return 0;
+    int r = open_if_longer(path, max, &fd, &size, e);
+    if (r <= 0)
+        return r;
     if (asprintf(&old, "%s.0", path) < 0) {
         old = NULL;
         return err_errno(e, -ENOMEM, "could not shorten %s", path);
@@ -121,5 +134,24 @@ int logbound_cut(const char *path, uint64_t max, uint64_t *kept, uint64_t *lost,
     if (ftruncate(fd, 0) < 0)
         return err_errno(e, -errno, "could not shorten %s", path);
     *lost = (uint64_t)st.st_size > *kept ? (uint64_t)st.st_size - *kept : 0;
+    return 1;
+}
+
+int logbound_shorten(const char *path, uint64_t max, uint64_t *kept, uint64_t *lost, struct err *e) {
+    AUTO_CLOSE int fd = -1;
+    uint64_t size = 0, to = 0;
+    char chunk[4096];
+
+    *kept = *lost = 0;
+    int r = open_if_longer(path, max, &fd, &size, e);
+    if (r <= 0)
+        return r;
+    for (ssize_t n; to < max && (n = pread(fd, chunk, sizeof(chunk), (off_t)(size - max + to))) > 0; to += (uint64_t)n)
+        if (pwrite(fd, chunk, (size_t)n, (off_t)to) != n)
+            break;
+    if (ftruncate(fd, (off_t)to) < 0)
+        return err_errno(e, -errno, "could not shorten %s", path);
+    *kept = to;
+    *lost = size - to;
     return 1;
 }

@@ -40,4 +40,10 @@ int logbound_watch(struct logbound *b, struct err *e);
  */
 int logbound_cut(const char *path, uint64_t max, uint64_t *kept, uint64_t *lost, struct err *e);
 
+/*
+ * The same for one that nobody writes any more, in place, since there may be no room for another file: its last max
+ * bytes are what is left of it.
+ */
+int logbound_shorten(const char *path, uint64_t max, uint64_t *kept, uint64_t *lost, struct err *e);
+
 #endif

@@ -125,6 +125,18 @@ static void what_a_container_has_put_in_its_place_is_left_alone(void **state) {
     has(old, MAX, 3 * MAX);
 }
 
+static void in_place_its_end_is_what_is_left(void **state) {
+    (void)state;
+    (void)close(written(0, MAX));
+    assert_int_equal(logbound_shorten(path, MAX, &kept, &lost, &e), 0);
+    (void)close(written(MAX, 20 * MAX + 7));
+    assert_int_equal(logbound_shorten(path, 9 * MAX, &kept, &lost, &e), 1);
+    assert_int_equal(kept, 9 * MAX);
+    assert_int_equal(lost, 11 * MAX + 7);
+    has(path, 11 * MAX + 7, 20 * MAX + 7);
+    assert_int_equal(access(old, F_OK), -1);
+}
+
 /* --- watching --- */
 
 static struct loop loop;
@@ -179,6 +191,7 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(without_a_place_for_the_end_it_is_bounded_all_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_container_has_put_in_its_place_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(in_place_its_end_is_what_is_left, setup, teardown),
         cmocka_unit_test_setup_teardown(many_writes_are_one_look_and_silence_is_none, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,12 @@
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "svcd/logbound.h"
 #include "svcd/logsink.h"
 #include "svcd/printable.h"
 
 #define SHOW_MAX ((size_t)64 << 10)
-#define LOG_MAX ((off_t)1 << 20)
+#define LOG_MAX (1 << 20)
 
 void output_init(struct output *o) {
     *o = (struct output){.child_fd = -1, .log_fd = -1, .tee = TEE_NONE};
@@ -71,25 +72,18 @@ int output_open(struct output *o, const struct output_way *way, const char *sour
     return o->child_fd < 0 ? err_errno(e, -errno, "could not open the log of %s", source) : 0;
 }
 
-/*
- * They are in memory, in the file system that runc and the shims of all services need as well. In place, since there
- * may be no room for anything any more.
- */
+/* They are in memory, in the file system that runc and the shims of all services need as well. */
 static void shorten_log(const char *path) {
-    char chunk[4096];
-    AUTO_CLOSE int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-    off_t to = 0;
+    uint64_t kept, lost;
+    struct err e = {0};
+    int r = logbound_shorten(path, LOG_MAX, &kept, &lost, &e);
+    const uint64_t size = kept + lost;
 
-    if (size <= LOG_MAX)
-        return;
-    for (ssize_t n; to < LOG_MAX && (n = pread(fd, chunk, sizeof(chunk), size - LOG_MAX + to)) > 0; to += n)
-        if (pwrite(fd, chunk, (size_t)n, to) != n)
-            break;
-    if (ftruncate(fd, to) < 0)
-        log_warning("could not shorten %s: %s", path, strerror(errno));
-    else
-        log_warning("%s: only the last %lld of its %lld bytes are kept", path, (long long)to, (long long)size);
+    if (r < 0)
+        log_warning("%s", e.msg);
+    else if (r > 0)
+        log_warning("%s: only the last %llu of its %llu bytes are kept", path, (unsigned long long)kept,
+                    (unsigned long long)size);
 }
 
 void output_close(struct output *o) {

@@ -395,6 +395,7 @@ int svcd_main(void) {
     r = loop_run(&d.loop);
     control_stop(&d.control);
     logbound_fini(&d.logs);
+    containerd_log_fini(&d.containerd.log);
     for (size_t i = 0; i < d.services_len; i++)
         service_fini(&d.services[i]);
     free(d.services);

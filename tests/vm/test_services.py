@@ -64,12 +64,21 @@ def check_services_outlive_containerd_and_svcd(vm):
     vm.wait_for(f"service list | grep '^steady *running' | grep -vqw {pid}")
 
 
+def check_containerds_log_is_bounded(vm):
+    """By a svcd that has not started it, too."""
+    log = "/var/log/containerd.log"
+    vm.run(f"truncate -s 4194305 {log}")
+    vm.wait_console(rf"containerd writes more than {log} can hold: \d+ bytes are lost, 2097152 are in {log}\.0")
+    assert int(vm.run(f"stat -c %s {log}").stdout) < 1048576
+
+
 def test_what_dies_comes_back_and_what_is_stopped_stays_down(build, boot):
     vm = boot(build(SERVICES), "--mem", "512")
     vm.wait_for("service list | grep -q '^steady *running'")
     check_a_crashed_service_comes_back_and_an_ended_one_does_not(vm)
     check_stop_start_and_restart(vm)
     check_services_outlive_containerd_and_svcd(vm)
+    check_containerds_log_is_bounded(vm)
     vm.run("(sleep 0.2; /sbin/reboot) >/dev/null 2>&1 &")
     assert vm.wait_end() == 0  # with --no-reboot
     assert "reboot: Restarting system" in vm.console
