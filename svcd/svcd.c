@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
@@ -116,16 +117,27 @@ static void write_stop_file(const struct svcd *d) {
         log_warning("%s", e.msg);
 }
 
-static int load_services(struct svcd *d, struct err *e) {
+/* Else it would be started again and again, for ever in vain. What is missing in a directory may yet come. */
+static bool is_directory(const char *dir, const char *name) {
+    AUTO_FREE char *path = path_join(dir, name);
+    struct stat st;
+
+    int r = !path ? -ENOMEM : stat(path, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+    if (r < 0)
+        log_error("could not use %s/%s as a service: %s", dir, name, strerror(-r));
+    return r == 0;
+}
+
+static int load_services(struct svcd *d, const char *dir, struct err *e) {
     AUTO_NAMES struct names names = {0};
-    int r = list_dir(SERVICES_DIR, &names, e);
+    int r = list_dir(dir, &names, e);
 
     if (r == -ENOENT)
         return 0;
     if (r < 0)
         return r;
     if (names.len > SERVICES_MAX) {
-        log_error("%zu services in %s: only the first %d are used", names.len, SERVICES_DIR, SERVICES_MAX);
+        log_error("%zu services in %s: only the first %d are used", names.len, dir, SERVICES_MAX);
         names.len = SERVICES_MAX;
     }
     d->services = calloc(names.len + 1, sizeof(*d->services));
@@ -133,7 +145,9 @@ static int load_services(struct svcd *d, struct err *e) {
         return err_errno(e, -ENOMEM, "could not load the services");
     for (size_t i = 0; i < names.len; i++) {
         struct service *s = &d->services[d->services_len];
-        if (service_init(s, SERVICES_DIR, names.v[i], &d->loop, &d->containerd.grpc, on_service_changed, d, e) < 0) {
+        if (!is_directory(dir, names.v[i]))
+            continue;
+        if (service_init(s, dir, names.v[i], &d->loop, &d->containerd.grpc, on_service_changed, d, e) < 0) {
             log_error("%s", e->msg);
             service_fini(s);
             continue;
@@ -144,7 +158,6 @@ static int load_services(struct svcd *d, struct err *e) {
     }
     if (order_resolve(d->services, d->services_len) < 0)
         log_error("could not order the services: out of memory; they start without one");
-    write_stop_file(d);
     return 0;
 }
 
@@ -388,8 +401,9 @@ int svcd_main(void) {
     }
     containerd_init(&d.containerd, &d.loop, on_containerd_ready, on_containerd_lost, on_containerd_ended, &d);
     d.containerd.on_event = on_containerd_event;
-    if (load_services(&d, &e) < 0)
+    if (load_services(&d, SERVICES_DIR, &e) < 0)
         log_error("%s", e.msg);
+    write_stop_file(&d);
     if (access(STARTED_FILE, F_OK) == 0)
         svcd_resume(&d);
     r = loop_run(&d.loop);

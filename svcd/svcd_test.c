@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "lib/temp.h"
 #include "svcd/probe.h"
 #include "svcd/svcd.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 
@@ -32,7 +33,7 @@ static void fresh_with(const char *const *names, size_t len) {
     d.containerd.wanted = true; /* it is not started here */
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
         d.control.clients[i].fd = -1;
-    d.services = calloc(len, sizeof(*d.services));
+    d.services = calloc(len + 1, sizeof(*d.services));
     assert_non_null(d.services);
     for (size_t i = 0; i < len; i++) {
         struct service *s = &d.services[i];
@@ -404,6 +405,31 @@ static void without_containerd_the_end_is_the_same(void **state) {
     assert_true(d.loop.stopped);
 }
 
+/* Said once; the others are services. */
+static void what_is_no_directory_is_no_service(void **state) {
+    AUTO_TEMP_DIR struct temp_dir bundles = {0};
+    struct err e = {0};
+    char path[PATH_MAX + 16];
+    (void)state;
+    assert_int_equal(temp_dir_make(&bundles, NULL, "svcd_test.", &e), 0);
+    (void)snprintf(path, sizeof(path), "%s/readme", bundles.path);
+    assert_int_equal(write_file_atomic(path, "x", 1, 0644, false, &e), 0);
+    (void)snprintf(path, sizeof(path), "%s/gone", bundles.path);
+    assert_int_equal(symlink("nowhere", path), 0);
+    (void)snprintf(path, sizeof(path), "%s/www", bundles.path);
+    assert_int_equal(mkdir(path, 0755), 0);
+    fresh_with(NULL, 0);
+    free(d.services);
+    said[0] = '\0';
+    log_set_sink(hear);
+    assert_int_equal(load_services(&d, bundles.path, &e), 0);
+    log_set_sink(NULL);
+    assert_int_equal(d.services_len, 1);
+    assert_string_equal(d.services[0].name, "www");
+    assert_non_null(strstr(said, "/readme as a service: Not a directory\n"));
+    assert_non_null(strstr(said, "/gone as a service: No such file or directory\n"));
+}
+
 static int make_dir(void **state) {
     (void)state;
     return mkdtemp(dir) ? 0 : -1;
@@ -435,6 +461,7 @@ int main(void) {
         T(a_failure_for_good_is_remembered_with_its_reason),
         T(what_strangers_do_is_said),
         T(without_containerd_the_end_is_the_same),
+        T(what_is_no_directory_is_no_service),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

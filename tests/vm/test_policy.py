@@ -67,6 +67,8 @@ POLICIES = services(
 ) + """files:
   - path: containers/services/hollow/readme
     contents: "no config.json here"
+  - path: containers/services/stray
+    contents: "a file is no service"
 """
 
 # What the builder would refuse.
@@ -120,6 +122,8 @@ def check_ends(vm):
     assert eater["last_exit"] == "was killed: out of memory"
     assert re.match("it was not ready in time: port 9: Connection refused", late["last_error"])
     vm.wait_for("service list --json | tr -d ' \\n' | grep -qE '\"name\":\"always\"[^}]*\"restarts\":[1-9]'")
+    assert vm.console.count("could not use /containers/services/stray as a service: Not a directory") == 1
+    assert "stray" not in vm.run("service list").stdout
     assert "hollow" in vm.console and re.search(r"service hollow: could not .*config\.json", vm.console)
 
 
@@ -135,6 +139,11 @@ def check_commands(vm):
     vm.run("service kill web SIGKILL")
     restarted(vm, "web", web)
     assert service(vm, "web")["last_exit"].startswith("was ended by signal 9")
+    why = vm.run("service wait late", check=False)
+    assert why.status == 1 and why.stdout == f"failed: {service(vm, 'late')['last_error']}\n"
+    mute = vm.run("pid=$(pidof /usr/bin/svcd); kill -STOP $pid; service list; status=$?; kill -CONT $pid; exit $status",
+                  check=False)
+    assert mute.status == 1 and mute.stderr == "service: could not list: svcd does not answer\n", mute
     for command, words in (("service stop nosuch", 'no service "nosuch"'), ("service kill web SIGSPAM", "unknown signal"),
                            ("service kill never", "it is not running"), ("service frob", "unknown command")):
         failed = vm.run(command, check=False)
