@@ -61,6 +61,10 @@ POLICIES = services(
     late=sh(FOREVER, runtime="{ready: {tcp: 9, timeout: 2s}, restart: {policy: never}}"),
     # Stops.
     deaf=sh('trap "" TERM; while :; do sleep 100 & wait $!; done', runtime="{stop: {timeout: 1s}}"),
+    # It ends some time after deaf, whose end comes with its own grace; this one's is longer.
+    patient=sh(until_told("until [ ! -d /proc/\\$(cat /hostvar/deaf) ]; do sleep 0.1; done; sleep 5;"
+                          " echo patient ends >>/hostvar/stops"),
+               pid="host", binds=VAR, runtime="{stop: {timeout: 60s}}"),
     polite=sh('trap "" TERM; trap "exit 0" USR1; while :; do sleep 100 & wait $!; done',
               runtime="{stop: {signal: SIGUSR1, timeout: 30s}}"),
     fugitive=sh("setsid sh -c 'setsid sleep 31415 & sleep 31415' & " + FOREVER, pid="host"),
@@ -110,8 +114,8 @@ def check_order(vm):
     assert "services wait for each other in a circle: egg, hen; they start without an order" in vm.console
     up = {s["name"]: s["up_ms"] for s in vm.json("service list --json")}
     assert up["db"] > up["app"] + 1000 and up["app"] > up["web"]
-    # deaf, polite and fugitive 15 s at most together, polite, hen and egg 35 s, the chain of three 45 s; and containerd.
-    assert vm.run("cat /run/keelson/stop-seconds").stdout == "50\n"
+    # deaf and fugitive 15 s at most together, polite, hen and egg 35 s, the chain of three 45 s, patient 65; and containerd.
+    assert vm.run("cat /run/keelson/stop-seconds").stdout == "70\n"
 
 
 def check_ends(vm):
@@ -241,13 +245,14 @@ def check_the_end(vm):
     vm.run("service start deaf")
     deaf = service(vm, "deaf")["pid"]
     old = vm.run("pidof /usr/bin/svcd").stdout.strip()
-    vm.run(f"touch /var/ending; kill -TERM {old}")
+    vm.run(f"echo {deaf} >/var/deaf; touch /var/ending; kill -TERM {old}")
     vm.wait_for(f"! kill -0 {old}")
-    assert vm.run(f"kill -0 {deaf}", check=False).status != 0  # its second of grace is not the others'
     stops = vm.run("cat /var/stops").stdout.splitlines()
     chain = [mark for mark in stops if mark.split()[0] in ("web", "app", "db")]
     assert chain == [f"{name} {what}" for name in ("web", "app", "db") for what in ("begins", "ends")]
-    assert sorted(mark for mark in stops if mark not in chain) == ["egg begins", "egg ends", "hen begins", "hen ends"]
+    # Were the grace of one that of another, then patient would be killed as deaf is, or before it: it would leave no mark.
+    assert sorted(mark for mark in stops if mark not in chain) == ["egg begins", "egg ends", "hen begins", "hen ends",
+                                                                   "patient ends"]
 
 
 def check_without_svcd(vm):
