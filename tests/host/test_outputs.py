@@ -364,6 +364,14 @@ def test_verify_makes_all_again(keelson, images):
     assert len(re.findall("has not changed", done.stderr)) == 4 and len(re.findall("is unpacked", done.stderr)) == 4
 
 
+def test_every_format_is_in_the_help_and_in_the_manual(keelson):
+    names = keelson.run("build", "--format", "?", "a.yml", check=False).stderr.partition("there are ")[2].strip().split(", ")
+    assert "kernel+initrd" in names and len(names) > 20
+    manual = (Path(__file__).parents[2] / "tools/keelson-build.1").read_text().replace("\\-", "-")
+    for text in (keelson.run("build", "--help").stdout, manual):
+        assert not set(names) - set(re.findall(r"[a-z0-9]+(?:[+-][a-z0-9]+)*", text))
+
+
 def test_clean_removes_the_parts(keelson, images):
     run_build(keelson)
     keelson.run("cache", "clean")

@@ -173,8 +173,19 @@ def test_a_root_on_a_disk(name, folder, build_format):
     boot_to_service(folder / "appliance", "BIOS disk", ["--disk", f"{folder}/appliance{suffix},format=raw"], name)
 
 
-# The images of kernel+squashfs and kernel+erofs are made as those of --root, which is looked at above.
-@pytest.mark.parametrize("name", ["kernel+initrd", "kernel+iso", "tar", "aws", "gcp", "vhd", *FORMATS])
+def formats_of_the_program():
+    """It names all that it has when it is asked for one that it has not: none is forgotten here."""
+    done = subprocess.run([harness.KEELSON, "build", "--format", "?", "none.yml"], capture_output=True, text=True, check=False)
+    return done.stderr.partition("there are ")[2].strip().split(", ")
+
+
+def test_no_format_is_forgotten():
+    """Each that starts a machine is booted above, under its own name or as the disk that it is."""
+    booted = {*FORMATS, *DISKS, "kernel+initrd", "aws", "gcp", "vhd", "iso-efi-initrd"}
+    assert set(formats_of_the_program()) == booted | {"tar", "tar-kernel-initrd", "docker"}
+
+
+@pytest.mark.parametrize("name", formats_of_the_program())
 def test_the_same_bytes_twice(name, folder, build_format):
     build_format(name, "--verify")
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]

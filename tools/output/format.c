@@ -96,13 +96,23 @@ static const struct format *find(const char *name) {
     return NULL;
 }
 
+/* Names them all: who mistypes one sees what it should have been. */
+static int no_such_format(const char *name, int len, struct err *e) {
+    char all[ARRAY_SIZE(formats) * FORMAT_NAME_MAX];
+    size_t at = 0;
+
+    for (size_t i = 0; format_name(i); i++)
+        at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", i ? ", " : "", format_name(i));
+    return err_set(e, -EINVAL, "could not make format \"%.*s\": there are %s", len, name, all);
+}
+
 int format_check(const char *name, const struct format_order *order, struct err *e) {
     const struct format *f = find(name);
     enum root_kind disk = root_of_disk(name);
     bool arm = !strcmp(order->arch, "arm64");
 
     if (!f)
-        return err_set(e, -EINVAL, "could not make format \"%s\": there is none; see keelson build --help", name);
+        return no_such_format(name, FORMAT_NAME_MAX, e);
     if (!(f->arches & (arm ? ARM64 : AMD64)))
         return err_set(e, -EINVAL, "could not make format \"%s\" for %s: it is for machines with a PC BIOS", name,
                        order->arch);
@@ -129,8 +139,7 @@ int format_list_add(struct format_list *l, const char *words, struct err *e) {
         char name[FORMAT_NAME_MAX];
         bool there = false;
         if (snprintf(name, sizeof(name), "%.*s", len, word) >= (int)sizeof(name) || !find(name))
-            return err_set(e, -EINVAL, "could not make format \"%.*s\": there is none; see keelson build --help", len,
-                           word);
+            return no_such_format(word, len < FORMAT_NAME_MAX ? len : FORMAT_NAME_MAX, e);
         for (size_t i = 0; i < l->len; i++)
             there = there || !strcmp(l->names[i], name);
         if (!there && l->len == FORMATS_MAX)

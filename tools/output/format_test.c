@@ -51,6 +51,27 @@ static void what_cannot_be_made_is_refused_before_it_is_begun(void **state) {
     assert_null(out);
 }
 
+/* The tests of formats ask for a name that there is not, and try all that the answer has. */
+static void a_name_that_is_none_is_answered_with_all_there_are(void **state) {
+    AUTO_FREE char *endless = calloc(1, 70000);
+    struct format_list all = {0}, none = {0};
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(format_check("?", &amd64, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "\"?\": there are kernel+initrd, tar, "));
+    assert_int_equal(format_list_add(&none, "tar,floppy,docker", &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "\"floppy\": there are kernel+initrd, "));
+    for (size_t i = 0; format_name(i); i++) {
+        assert_non_null(strstr(e.msg, format_name(i)));
+        assert_int_equal(format_list_add(&all, format_name(i), &e), 0);
+        assert_int_equal(all.len, i + 1);
+    }
+    memset(endless, 'x', 69999);
+    assert_int_equal(format_list_add(&none, endless, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "kernel+iso"));
+}
+
 static void ids_come_from_the_content(void **state) {
     struct parts *p = calloc(1, sizeof(*p));
     char one[37], two[37];
@@ -111,6 +132,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_program_is_named_with_its_package),
         cmocka_unit_test(what_cannot_be_made_is_refused_before_it_is_begun),
+        cmocka_unit_test(a_name_that_is_none_is_answered_with_all_there_are),
         cmocka_unit_test(ids_come_from_the_content),
         cmocka_unit_test(programs_say_why_they_fail),
         cmocka_unit_test(kernel_problems_are_told),
