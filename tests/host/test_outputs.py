@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import tarfile
 import time
@@ -458,6 +459,39 @@ def test_inspect_adds_up(keelson, images):
     assert json.loads(keelson.run("inspect", "--json", "a-initrd.tar").stdout)["parts"] == seen["parts"]
     text = keelson.run("inspect", "a").stdout
     assert re.search(r"^services +two +\d+ +0\.3 +0\.3$", text, re.M)
+
+
+def uki_of(sections):
+    """A PE program for amd64 of nothing but sections, each rounded up in the file."""
+    head = bytearray(0x400)
+    head[:2], head[0x3c:0x40], head[0x80:0x84] = b"MZ", (0x80).to_bytes(4, "little"), b"PE\0\0"
+    head[0x84:0x88] = struct.pack("<HH", 0x8664, len(sections))
+    body = b""
+    for i, (name, data) in enumerate(sections.items()):
+        padded = data + bytes(-len(data) % 512)
+        struct.pack_into("<8sIIII", head, 0x98 + 40 * i, name.encode(), len(data), 0x1000 * i, len(padded),
+                         len(head) + len(body))
+        body += padded
+    return bytes(head) + body
+
+
+def test_inspect_of_a_uki(keelson, images):
+    run_build(keelson)
+    want = json.loads(keelson.run("inspect", "--json", "a").stdout)
+    files = {".linux": "kernel", ".cmdline": "cmdline", ".initrd": "initrd.img"}
+    uki = uki_of({".text": b"stub", **{name: (keelson.home / f"a-{file}").read_bytes() for name, file in files.items()}})
+    (keelson.home / "u.efi").write_bytes(uki)
+    seen = json.loads(keelson.run("inspect", "--json", "u.efi").stdout)
+    assert seen.pop("firmware") == "efi" and want.pop("least_memory_mib") > 0
+    assert {**seen, "name": "a"} == want
+    text = keelson.run("inspect", "u.efi").stdout
+    assert "firmware      UEFI\n" in text and "command line  console=ttyS0\n" in text and "memory" not in text
+    (keelson.home / "u.efi").write_bytes(uki[:-1024])
+    assert "u.efi: it is cut off in its section .initrd" in keelson.fails("inspect", "u.efi")
+    at = uki.index(b".linux")
+    far = uki[:at + 8] + b"\xff" * 16 + uki[at + 24:]
+    (keelson.home / "u.efi").write_bytes(far)
+    assert "u.efi: it is cut off in its section .linux" in keelson.fails("inspect", "u.efi")
 
 
 def test_inspect_draws(keelson, images):

@@ -11,6 +11,7 @@
 #include "lib/fdutil.h"
 #include "lib/little.h"
 #include "tools/inspect/initrd.h"
+#include "tools/inspect/uki.h"
 #include "tools/output/bootable.h"
 #include "tools/output/kernel_initrd.h"
 #include "tools/output/output.h"
@@ -212,6 +213,24 @@ static int read_tar(struct inspection *in, const char *path, struct err *e) {
     return r < 0 ? err_wrap(e, r, "%s", path) : 0;
 }
 
+static int read_uki(struct inspection *in, FILE *f, struct err *e) {
+    AUTO_FCLOSE FILE *kernel = NULL;
+    AUTO_FCLOSE FILE *cmdline = NULL;
+    AUTO_FCLOSE FILE *initrd = NULL;
+    int r = uki_section(f, ".linux", &kernel, e);
+
+    in->efi = true;
+    if (!r)
+        r = uki_section(f, ".cmdline", &cmdline, e);
+    if (!r)
+        r = uki_section(f, ".initrd", &initrd, e);
+    if (!r && kernel)
+        read_kernel(in, kernel);
+    if (!r && cmdline)
+        r = read_cmdline(in, cmdline, e);
+    return r || !initrd ? r : read_initrd(in, initrd, e);
+}
+
 static bool is_tar(const char *path) {
     char magic[5] = "";
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -226,12 +245,12 @@ static int read_file_of(struct inspection *in, const char *path, struct err *e) 
 
     if (r < 0 || !f)
         return r < 0 ? r : err_errno(e, -errno, "could not open %s", path);
-    if (b.kind != BOOTABLE_UNKNOWN)
+    if (b.kind != BOOTABLE_UNKNOWN && b.kind != BOOTABLE_UKI)
         return err_set(e, -ENOTSUP,
                        "could not look into %s: it is %s; build the appliance as kernel+initrd or tar, too, and "
                        "inspect that",
                        path, bootable_name(b.kind));
-    r = read_initrd(in, f, e);
+    r = b.kind == BOOTABLE_UKI ? read_uki(in, f, e) : read_initrd(in, f, e);
     return r < 0 ? err_wrap(e, r, "%s", path) : 0;
 }
 

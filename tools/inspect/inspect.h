@@ -29,13 +29,14 @@ struct inspection {
     char kernel[128];                    /* version; "": unknown */
     uint64_t kernel_size, kernel_memory; /* of the file; what it takes while it runs; 0: unknown */
     bool has_initrd;                     /* else it is a tar: nothing is compressed, and nothing boots */
+    bool efi; /* UEFI boots it, and takes memory of its own: how much it needs at least cannot be told */
     uint64_t initrd_size;
     uint64_t members; /* of the initrd */
     struct item *items;
     size_t items_len;
 };
 
-/* NAME of a kernel+initrd, or the file of a tar, tar-kernel-initrd or initrd. */
+/* NAME of a kernel+initrd, or the file of a tar, tar-kernel-initrd, initrd or UKI. */
 int inspect_read(const char *name, struct inspection *in, struct err *e);
 void inspect_free(struct inspection *in);
 #define AUTO_INSPECTION AUTO(inspect_free)

@@ -50,7 +50,7 @@ uint64_t inspect_least_mib(const struct inspection *in) {
     double unpacking = (limited ? 2 : 1) * unpacked + initrd, running = unpacked + RUNNING_MIB;
     double least = ((unpacking > running ? unpacking : running) + KERNEL_MIB) / (1 - PAGE_TABLE_SHARE);
 
-    return in->has_initrd ? (uint64_t)(least + 0.999) : 0;
+    return in->has_initrd && !in->efi ? (uint64_t)(least + 0.999) : 0;
 }
 
 static int put_size(struct buf *out, double bytes) {
@@ -78,6 +78,8 @@ int inspect_text(const struct inspection *in, struct buf *out, struct err *e) {
     uint64_t least = inspect_least_mib(in);
     int r = buf_printf(out, "%s\n", in->name);
 
+    if (!r && in->efi)
+        r = buf_puts(out, "firmware      UEFI\n");
     if (!r && in->kernel_size)
         r = buf_printf(out, "kernel        %s, %.1f MB\n", *in->kernel ? in->kernel : "of an unknown version",
                        (double)in->kernel_size / 1e6);
@@ -129,7 +131,9 @@ int inspect_json(const struct inspection *in, struct buf *out, struct err *e) {
         r = json_object_set_new(
             doc, "initrd",
             json_pack("{s:I, s:I}", "size", (json_int_t)in->initrd_size, "members", (json_int_t)in->members));
-    if (!r && in->has_initrd)
+    if (!r && in->efi)
+        r = json_object_set_new(doc, "firmware", json_string("efi"));
+    if (!r && inspect_least_mib(in))
         r = json_object_set_new(doc, "least_memory_mib", json_integer((json_int_t)inspect_least_mib(in)));
     AUTO_FREE char *text = r ? NULL : json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     r = text ? buf_printf(out, "%s\n", text) : -ENOMEM;
