@@ -175,7 +175,8 @@ def test_a_root_on_a_disk(name, folder, build_format):
 
 def formats_of_the_program():
     """It names all that it has when it is asked for one that it has not: none is forgotten here."""
-    done = subprocess.run([harness.KEELSON, "build", "--format", "?", "none.yml"], capture_output=True, text=True, check=False)
+    done = subprocess.run([harness.KEELSON, "build", "--format", "?", "none.yml"], capture_output=True, text=True,
+                          check=False)
     return done.stderr.partition("there are ")[2].strip().split(", ")
 
 
