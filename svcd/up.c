@@ -11,14 +11,24 @@
 
 enum verdict { UP_PENDING, UP_SETTLING, UP_READY, UP_DONE, UP_FAILED, UP_VERDICTS };
 
+/* A first look, or a second one, is still to tell whether it is well: that is a few of its own intervals. */
+static bool health_is_open(const struct service *s) {
+    return s->policy.health.kind != PROBE_NONE && (s->health.now == HEALTH_READY || s->health.now == HEALTH_FAILING);
+}
+
+/* One that is never started again is left to run. */
+static bool runs_unhealthy(const struct service *s) {
+    return s->life == LIFE_RUNNING && s->health.now == HEALTH_UNHEALTHY;
+}
+
 static enum verdict judge(const struct service *s) {
     if (s->queued)
         return UP_PENDING;
-    if (s->life == LIFE_FAILED)
+    if (s->life == LIFE_FAILED || runs_unhealthy(s))
         return UP_FAILED;
     if (service_is_over(s))
         return UP_DONE;
-    if (service_is_ready(s))
+    if (service_is_ready(s) && (!health_is_open(s) || s->faults >= UP_FAULTS_MAX))
         return clock_ns() - s->entered_ns < (uint64_t)UP_SETTLE_MS * NS_PER_MS && s->faults < UP_FAULTS_MAX
                    ? UP_SETTLING
                    : UP_READY;
@@ -33,6 +43,13 @@ static void stamp(const struct up *u, const struct service *s, bool ok, const ch
     (void)timeline_append(u->timeline, &t); /* a full /run must not stop a service */
 }
 
+static void stamp_unhealthy(const struct up *u, const struct service *s) {
+    char detail[sizeof(s->health_error) + 32];
+
+    (void)snprintf(detail, sizeof(detail), "it is unhealthy: %s", s->health_error);
+    stamp(u, s, false, detail);
+}
+
 /* Those that have ended once and are fine now are told so: the last word counts. */
 static void count(const struct up *u, unsigned counts[UP_VERDICTS]) {
     const struct svcd *d = u->svcd;
@@ -43,6 +60,8 @@ static void count(const struct up *u, unsigned counts[UP_VERDICTS]) {
         counts[v]++;
         if (v == UP_READY && s->faults > 0 && s->faults < UP_FAULTS_MAX)
             stamp(u, s, true, "it was started again");
+        if (runs_unhealthy(s))
+            stamp_unhealthy(u, s);
     }
 }
 

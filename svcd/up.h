@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When the machine is up: every service is ready, or has done its work, or has failed. What has failed is noted in the
- * boot timeline, and PID 1 is told by a file, so that it writes the boot record.
+ * When the machine is up: every service is ready, or has done its work, or has failed; one with a health check is
+ * ready here once the check has found it well, and has failed if it is unhealthy. What has failed is noted in the boot
+ * timeline, and PID 1 is told by a file, so that it writes the boot record.
  */
 #ifndef SVCD_UP_H
 #define SVCD_UP_H

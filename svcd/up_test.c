@@ -104,6 +104,36 @@ static void who_is_not_ready_is_waited_for(void **state) {
     assert_true(is_up());
 }
 
+static void who_has_a_health_check_is_waited_for_until_it_tells(void **state) {
+    (void)state;
+    services[0].policy.health.kind = PROBE_EXEC;
+    services[0].health.now = HEALTH_READY;
+    up_begin(&d.up);
+    becomes(&services[1], LIFE_RUNNING, 5000);
+    becomes(&services[0], LIFE_RUNNING, 5000);
+    assert_false(is_up()); /* nobody has looked yet */
+    services[0].health.now = HEALTH_FAILING;
+    up_changed(&d.up, &services[0]);
+    assert_false(is_up());
+    services[0].health.now = HEALTH_HEALTHY;
+    up_changed(&d.up, &services[0]);
+    assert_true(is_up());
+}
+
+static void one_that_runs_on_unhealthy_has_failed(void **state) {
+    (void)state;
+    bool ok = true;
+    services[0].policy.health.kind = PROBE_EXEC;
+    services[0].health.now = HEALTH_UNHEALTHY;
+    (void)snprintf(services[0].health_error, sizeof(services[0].health_error), "no answer");
+    up_begin(&d.up);
+    becomes(&services[1], LIFE_RUNNING, 5000);
+    becomes(&services[0], LIFE_RUNNING, 0);
+    assert_true(is_up());
+    assert_int_equal(stages("services/a", &ok), 1);
+    assert_false(ok);
+}
+
 static void what_has_just_started_may_still_fall_over(void **state) {
     (void)state;
     up_begin(&d.up);
@@ -185,6 +215,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         UP_TEST(it_waits_for_every_service),
         UP_TEST(who_is_not_ready_is_waited_for),
+        UP_TEST(who_has_a_health_check_is_waited_for_until_it_tells),
+        UP_TEST(one_that_runs_on_unhealthy_has_failed),
         UP_TEST(what_has_just_started_may_still_fall_over),
         UP_TEST(one_that_fails_for_good_or_is_done_is_waited_for_no_more),
         UP_TEST(one_that_ends_again_and_again_is_waited_for_three_times),
