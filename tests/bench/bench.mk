@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What it costs, beside what others take for the same: see tests/bench/README.md. Each part is a target of its own.
-BENCHES := bench-boot bench-modules bench-peers bench-memlogd bench-build bench-pull
+BENCHES := bench-boot bench-idle bench-size bench-memory bench-modules bench-peers bench-memlogd bench-build bench-pull
 DEPS_BENCH_BUILD := umoci cpio zstd skopeo
 DEPS_BENCH_MEMLOGD := busybox-static socklog
 DEPS_BENCH_PULL := curl skopeo umoci
@@ -22,6 +22,18 @@ bench-boot: deps ## the boot and the shutdown, in virtual time
 bench-check: deps ## the boot beside tests/bench/expected.json; UPDATE=1 takes new figures
 	@$(MAKE) --no-print-directory all images
 	@$(PYTHON) tests/bench/check.py $(if $(UPDATE),--update)
+
+bench-idle: deps ## what wakes our programs when nothing happens, and what is executed, in virtual time
+	@$(MAKE) --no-print-directory all images
+	@$(PYTHON) tests/bench/idle.py
+
+bench-size: deps ## how large programs and images are
+	@$(MAKE) --no-print-directory all images
+	@$(PYTHON) tests/bench/size.py
+
+bench-memory: deps ## the least memory that boots, with a root unpacked and with compressed ones
+	@$(MAKE) --no-print-directory all images
+	@$(PYTHON) tests/bench/memory.py
 
 bench-modules: deps ## loading modules, beside modprobe, in virtual time
 	@$(MAKE) --no-print-directory all images

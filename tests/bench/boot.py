@@ -46,7 +46,15 @@ def three_services(folder):
         for who in [*WORKERS, "the rest of the kernel"]:
             yield Row(f"    of that: {who}", "ms", times[who])
         if runtime == "runc":
+            yield in_real_time(image)
             yield from the_parts(boot)
+
+
+def in_real_time(image):
+    """Under emulation with two processors; ours and the floor take turns, and the best of each counts."""
+    ours, floor = (min(times) for times in zip(*((machine.boot(image, clock=machine.REAL).up,
+                                                  machine.boot(image, floor=True, clock=machine.REAL).up) for _ in range(3))))
+    return Row("the same by the clock on the wall, two processors", "ms", ours, floor=floor)
 
 
 def the_parts(boot):

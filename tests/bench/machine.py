@@ -19,6 +19,8 @@ QEMU_SECONDS = 600
 # are answered at once (ioeventfd=off), not when a busy host lets QEMU's other thread come to it. Another seed, or any other byte in the image, moves what Go's scheduler does: by 2 % of the boot.
 COUNTED = ["-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "1", "-icount", "shift=0,sleep=off",
            "-rtc", "base=2024-01-01,clock=vm"]
+# The clock on the wall, for figures that are only compared with others of the same minute.
+REAL = ["-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "2"]
 # What the scheduler did, kept by the kernel from its start on: it costs the guest 2 % and is for runs of their own.
 TRACED = "trace_event=sched:sched_switch trace_buf_size=16M trace_clock=mono"
 
@@ -54,10 +56,10 @@ fi
 """
 
 
-def report_files(floor):
-    """The YAML's lines that put the report into an image, with `floor` its PID 1 too."""
+def report_files(script, floor):
+    """The YAML's lines that put the script into an image as its last step of init.d, with `floor` its PID 1 too."""
     lines = ["files:", "  - path: etc/init.d/099-report", '    mode: "0755"', "    contents: |"]
-    lines += ["      " + line for line in REPORT.splitlines()]
+    lines += ["      " + line for line in script.splitlines()]
     programs = [Path("/bin/busybox"), *([FLOOR] if floor else [])]
     lines += [f"  - {{path: usr/lib/bench/{p.name}, source: {p}, mode: '0755'}}" for p in programs]
     return "\n".join(lines) + "\n"
@@ -77,12 +79,12 @@ def appliance(services, runtime="runc", seccomp="default"):
     return "\n".join(lines) + "\n"
 
 
-def build(folder, name, yaml, floor=False):
-    """Builds the YAML with the report in it, and what boot(floor=True) needs; returns the path that the image's files begin with."""
+def build(folder, name, yaml, floor=False, script=REPORT, options=()):
+    """Builds the YAML with the report in it, and what boot(floor=True) needs; returns the path that its files begin with."""
     sources = [folder / f"{name}.yml", folder / "report.yml"]
     sources[0].write_text(yaml)
-    sources[1].write_text(report_files(floor))
-    subprocess.run([KEELSON, "build", "--no-sbom", "--dir", folder, "--name", name, *sources], check=True, timeout=300)
+    sources[1].write_text(report_files(script, floor))
+    subprocess.run([KEELSON, "build", "--no-sbom", *options, "--dir", folder, "--name", name, *sources], check=True, timeout=300)
     return folder / name
 
 
@@ -118,23 +120,23 @@ class Boot:
         return (found["end_ns"] - found["start_ns"]) / 1e6
 
 
-def run(name, cmdline, memory=1024, seed=1, options=()):
+def run(name, cmdline, memory=1024, seed=1, options=(), clock=COUNTED, seconds=QEMU_SECONDS):
     """Boots the image until the machine powers off; returns what it wrote to its port, and its console."""
     out = name.with_suffix(".report")
     out.unlink(missing_ok=True)
-    command = [QEMU, "-machine", "q35", "-m", str(memory), *COUNTED, "-seed", str(seed), "-nodefaults", "-display", "none",
+    command = [QEMU, "-machine", "q35", "-m", str(memory), *clock, "-seed", str(seed), "-nodefaults", "-display", "none",
                "-no-reboot", "-kernel", f"{name}-kernel", "-initrd", f"{name}-initrd.img", "-append", f"nokaslr {cmdline}",
                "-serial", "stdio", "-device", "virtio-serial-pci,ioeventfd=off", "-chardev", f"file,id=bench,path={out}",
                "-device", "virtserialport,chardev=bench,name=keelson.bench", *options]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=QEMU_SECONDS, check=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=seconds, check=True)
     return out.read_text() if out.exists() else "", done.stdout.decode("utf-8", "replace")
 
 
-def boot(name, memory=1024, traced=False, seed=1, options=(), floor=False):
+def boot(name, memory=1024, traced=False, seed=1, options=(), floor=False, clock=COUNTED):
     """Boots an image that has the report in it; with `floor` by the floor's PID 1."""
     cmdline = " ".join([Path(f"{name}-cmdline").read_text().strip(), *([TRACED] if traced else []),
                         *(["rdinit=/usr/lib/bench/floor"] if floor else [])])
-    text, console = run(name, cmdline, memory, seed, options)
+    text, console = run(name, cmdline, memory, seed, options, clock)
     trace, _, found = text.rpartition("\n\n")
     try:
         found = json.loads(found)

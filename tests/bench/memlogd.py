@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from table import Row, report
+
 LINES, LEN = 1_000_000, 100
 RUNS = 3
 START_SECONDS = 10
@@ -112,68 +114,71 @@ def follow(argv, folder):
     return cpu, numbers.get("delivered"), numbers.get("reported", 0)
 
 
-def show(name, cost, least):
-    cpu, rate, kib = cost
-    memory = f"{kib / 1024:6.1f} MiB" if kib else ""
-    print(f"  {name:42} {cpu:7.0f} ns {1e3 / cpu:8.2f} M {rate / 1e6:8.2f} M {cpu / least:7.1f} {memory}")
-
-
 def memlogds():
-    yield "keelson memlogd", [BUILD / "bin/memlogd"]
+    yield "keelson", [BUILD / "bin/memlogd"]
     if peer := os.environ.get("MEMLOGD_PEER"):
         yield "MEMLOGD_PEER", [peer]
 
 
+def cost_rows(what, least, costs):
+    """Of one way to write, the figures of all: least and costs[name] are (CPU ns a line, lines a second, KiB)."""
+    def of(index, scale=1.0):
+        return {name: round(cost[index] / scale, 2) for name, cost in costs.items() if name != "keelson"}
+    cpu, rate, kib = costs["keelson"]
+    yield Row(f"{what}: CPU time a line", "ns", cpu, floor=least[0], peers=of(0))
+    yield Row(f"{what}: lines as the writer sees it", "M/s", rate / 1e6, floor=least[1] / 1e6, peers=of(1, 1e6), more=True)
+    yield Row(f"{what}: most that was resident", "MiB", kib / 1024, peers=of(2, 1024))
+
+
 def bench_pipes(folder):
     query, logs = folder / "q", folder / "l"
-    least = floor("floor")
-    show("floor: only reading the pipe", least, least[0])
+    costs = {}
     for name, argv in memlogds():
-        show(name, measure([*argv, "-socket-query", query, "-socket-log", logs], logs, "give"), least[0])
+        costs[name] = measure([*argv, "-socket-query", query, "-socket-log", logs], logs, "give")
         query.unlink()
         logs.unlink()
+    yield from cost_rows("a pipe", floor("floor"), costs)
+    yield Row("a pipe: lines by CPU time alone", "M/s", 1e3 / costs["keelson"][0], peers={"LinuxKit": 0.444}, goal=4.4, more=True)
 
 
 def bench_syslog(folder):
     socket = folder / "log"
-    least = floor("floor-syslog")
-    show("floor: only reading the datagrams", least, least[0])
     conf = folder / "rsyslog.conf"
     conf.write_text(RSYSLOG_CONF.format(socket=socket, folder=folder))
     (folder / "dev").mkdir()
+    costs = {}
     for name, argv in (
-            ("keelson memlogd -socket-syslog", [BUILD / "bin/memlogd", "-socket-query", folder / "q", "-socket-log",
-                                                folder / "l", "-socket-syslog", socket]),
+            ("keelson", [BUILD / "bin/memlogd", "-socket-query", folder / "q", "-socket-log", folder / "l",
+                         "-socket-syslog", socket]),
             ("busybox syslogd -C2048", ["unshare", "-rm", "sh", "-c", BUSYBOX.format(folder=folder, socket=socket)]),
             ("rsyslogd, to a file", ["rsyslogd", "-n", "-i", folder / "pid", "-f", conf]),
             ("socklog, to /dev/null", ["socklog", "unix", socket])):
         if argv[0] == "rsyslogd" and not shutil.which("rsyslogd"):
             continue  # its package would take over the log of the machine that it is installed on
-        show(name, measure(argv, socket, "syslog"), least[0])
+        costs[name] = measure(argv, socket, "syslog")
         socket.unlink(missing_ok=True)
+    yield from cost_rows("syslog", floor("floor-syslog"), costs)
 
 
 def bench_followers(folder):
-    for name, argv in memlogds():
-        cpu, delivered, reported = follow(argv, folder)
-        if delivered is None:
-            print(f"  {name:42} {cpu:7.0f} ns  never came to the last line")
-        else:
-            print(f"  {name:42} {cpu:7.0f} ns {1e3 / cpu:8.2f} M  delivered {delivered}, told lost {reported}, "
-                  f"not told {LINES - delivered - reported}")
+    """Of all lines of the flood, in percent; a daemon that never comes to the last line has delivered none."""
+    found = {name: follow(argv, folder) for name, argv in memlogds()}
+    cpu, delivered, reported = (dict(zip(found, values)) for values in zip(*found.values()))
+    shares = {"delivered": {name: delivered[name] or 0 for name in found},
+              "told lost": {name: reported[name] if delivered[name] is not None else 0 for name in found},
+              "missing without a word": {name: LINES - delivered[name] - reported[name] if delivered[name] is not None else LINES
+                                         for name in found}}
+    yield Row("with a follower: CPU time a line", "ns", cpu.pop("keelson"), peers=cpu)
+    for what, lines in shares.items():
+        percent = {name: 100 * n / LINES for name, n in lines.items()}
+        yield Row(f"with a follower: {what}", "%", percent.pop("keelson"), peers=percent,
+                  goal=0 if what.startswith("missing") else None)
 
 
 def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-memlogd."))
-    try:
-        print(f"{LINES} lines of {LEN} bytes; best of {RUNS}. Lines/s on one core are those of its CPU time alone.")
-        print(f"  {'':42} {'CPU/line':>10} {'1 core/s':>10} {'wall/s':>10} {'x floor':>7} resident")
-        bench_pipes(folder)
-        bench_syslog(folder)
-        print("with a follower:")
-        bench_followers(folder)
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="bench-memlogd.") as name:
+        folder = pathlib.Path(name)
+        report("memlogd", [*bench_pipes(folder), *bench_syslog(folder), *bench_followers(folder)])
 
 
 main()
