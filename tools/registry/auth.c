@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/registry/reference.h"
 #include "tools/registry/registry_priv.h"
 
 #define TOKEN_MAX ((size_t)1 << 20)
@@ -25,13 +26,6 @@ static int read_challenge(struct endpoint *ep, const char *base, const char *tex
     ep->realm = steal_ptr(&c.realm);
     ep->service = steal_ptr(&c.service);
     return 0;
-}
-
-static bool is_loopback(const char *host) {
-    size_t len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-
-    return !strncmp(host, "127.", 4) || (len == 9 && !strncmp(host, "localhost", 9)) ||
-           (len == 5 && !strncmp(host, "[::1]", 5));
 }
 
 static bool in_list(const char *list, const char *word) {
@@ -73,7 +67,7 @@ static int open_locked(struct registry *r, struct endpoint *ep, CURL *curl, stru
         return ping(r, ep, curl, "", e);
     struct err why = {0};
     int result = ping(r, ep, curl, "https://", &why);
-    bool may_be_plain = is_loopback(ep->host) || in_list(r->options.plain_http, ep->host);
+    bool may_be_plain = reference_is_loopback(ep->host) || in_list(r->options.plain_http, ep->host);
     if (may_be_plain && (result == -EPROTO || result == -ECONNREFUSED))
         return ping(r, ep, curl, "http://", e);
     if (result == -EPROTO)

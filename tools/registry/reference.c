@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/registry/reference.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -49,4 +50,17 @@ void reference_free(struct reference *r) {
 
 const char *reference_version(const struct reference *r) {
     return r->digest ? r->digest : r->tag;
+}
+
+bool reference_is_loopback(const char *host) {
+    size_t len = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    char text[INET6_ADDRSTRLEN];
+    struct in_addr address;
+
+    if (len >= sizeof(text))
+        return false;
+    memcpy(text, host, len);
+    text[len] = '\0';
+    return !strcmp(text, "localhost") || !strcmp(text, "[::1]") ||
+           (inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET);
 }

@@ -3,6 +3,8 @@
 #ifndef TOOLS_REGISTRY_REFERENCE_H
 #define TOOLS_REGISTRY_REFERENCE_H
 
+#include <stdbool.h>
+
 #include "lib/err.h"
 
 struct reference {
@@ -20,5 +22,8 @@ void reference_free(struct reference *r);
 
 /* What stands behind /manifests/: the digest if there is one, else the tag. */
 const char *reference_version(const struct reference *r);
+
+/* HOST[:PORT] is this machine by its address, or by the name localhost: not whoever has a name like that. */
+bool reference_is_loopback(const char *host);
 
 #endif

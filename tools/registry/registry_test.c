@@ -45,6 +45,25 @@ static void references_are_taken_apart(void **state) {
     }
 }
 
+static void only_this_machine_is_loopback(void **state) {
+    static const char *const own[] = {"localhost",      "localhost:5000", "127.0.0.1",
+                                      "127.1.2.3:5000", "[::1]",          "[::1]:5000"};
+    static const char *const others[] = {"127.example.org",
+                                         "127.0.0.1.example.org:5000",
+                                         "localhost.example.org",
+                                         "128.0.0.1",
+                                         "[::2]:5000",
+                                         "x.io",
+                                         "127.",
+                                         ""};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        assert_true(reference_is_loopback(own[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_false(reference_is_loopback(others[i]));
+}
+
 static void bad_references_are_refused(void **state) {
     static const char *const bad[] = {"",
                                       "a b",
@@ -278,6 +297,7 @@ static void trust_lists_images_and_organisations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references_are_taken_apart),
+        cmocka_unit_test(only_this_machine_is_loopback),
         cmocka_unit_test(bad_references_are_refused),
         cmocka_unit_test(dockers_configuration_is_read),
         cmocka_unit_test(challenges_are_understood),
