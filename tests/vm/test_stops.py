@@ -87,14 +87,14 @@ def test_a_stop_ends_whoever_hangs(build, boot):
 
 
 MANY = BASE.replace("keelson/runc:", "keelson/crun:") + "services:\n" + "".join(
-    f"  - name: s{n:02}\n" + sh(STUBBORN, readonly="true", seccomp="unconfined") for n in range(50))
+    f"  - name: s{n:02}\n" + sh(STUBBORN, readonly="true", seccomp="unconfined") for n in range(20))
 
 
 @pytest.mark.seconds(6 * harness.BOOT_SECONDS)
-def test_fifty_that_do_not_listen_are_down_when_their_grace_is_over(build, boot):
+def test_twenty_that_do_not_listen_are_down_when_their_grace_is_over(build, boot):
     vm = boot(build(MANY + QUICK_CONTAINERD), "--mem", "1536", seconds=6 * harness.BOOT_SECONDS)
-    vm.wait_for("[ $(service list | grep -c ' running ') = 50 ]", timeout=3 * harness.BOOT_SECONDS)
+    vm.wait_for("[ $(service list | grep -c ' running ') = 20 ]", timeout=3 * harness.BOOT_SECONDS)
     assert vm.poweroff() == 0
     took = re.search(r"init: shutdown took \d+ ms .*services (\d+).*", vm.console)
-    print("signal to power-off, 50 that do not listen, 10 s of grace:", took[0])
+    print("signal to power-off, 20 that do not listen, 10 s of grace:", took[0])
     assert "services took too long" not in vm.console
