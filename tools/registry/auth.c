@@ -9,8 +9,30 @@
 
 #define TOKEN_MAX ((size_t)1 << 20)
 
-/* base: the endpoint's address. Where that is spoken to with TLS, passwords do not leave without it. */
-static int read_challenge(struct endpoint *ep, const char *base, const char *text, struct err *e) {
+static bool in_list(const char *list, const char *word) {
+    size_t len = strlen(word);
+
+    for (const char *p = list; p && *(p += strspn(p, " ,")); p += strcspn(p, " ,"))
+        if (strcspn(p, " ,") == len && !memcmp(p, word, len))
+            return true;
+    return false;
+}
+
+static bool may_be_plain(const struct registry *r, const char *host) {
+    return reference_is_loopback(host) || in_list(r->options.plain_http, host);
+}
+
+/* http://HOST[:PORT]/...: the registry itself, or another one that may be spoken to without TLS. */
+static bool realm_may_be_plain(const struct registry *r, const struct endpoint *ep, const char *realm) {
+    const char *host = realm + strlen("http://");
+    AUTO_FREE char *name = strndup(host, strcspn(host, "/?#"));
+
+    return name && (!strcmp(name, ep->host) || may_be_plain(r, name));
+}
+
+/* base: the endpoint's address. Passwords leave without TLS only where that is allowed, or was asked for. */
+static int read_challenge(const struct registry *r, struct endpoint *ep, const char *base, const char *text,
+                          struct err *e) {
     AUTO_CHALLENGE struct challenge c = {0};
 
     if (challenge_parse(text, &c) < 0)
@@ -22,19 +44,15 @@ static int read_challenge(struct endpoint *ep, const char *base, const char *tex
     if (c.way == SIGN_IN_BEARER && !strncasecmp(c.realm, "http://", 7) && !strncmp(base, "https://", 8))
         return err_set(e, -EOPNOTSUPP, "%s has TLS, and wants to be signed in to without it, at %.200s", ep->host,
                        c.realm);
+    if (c.way == SIGN_IN_BEARER && !strncasecmp(c.realm, "http://", 7) && !realm_may_be_plain(r, ep, c.realm))
+        return err_set(
+            e, -EOPNOTSUPP,
+            "%s wants to be signed in to without TLS, at %.200s: that host has to be named with --plain-http", ep->host,
+            c.realm);
     ep->sign_in = c.way;
     ep->realm = steal_ptr(&c.realm);
     ep->service = steal_ptr(&c.service);
     return 0;
-}
-
-static bool in_list(const char *list, const char *word) {
-    size_t len = strlen(word);
-
-    for (const char *p = list; p && *(p += strspn(p, " ,")); p += strcspn(p, " ,"))
-        if (strcspn(p, " ,") == len && !memcmp(p, word, len))
-            return true;
-    return false;
 }
 
 static int ping(struct registry *r, struct endpoint *ep, CURL *curl, const char *scheme, struct err *e) {
@@ -48,7 +66,7 @@ static int ping(struct registry *r, struct endpoint *ep, CURL *curl, const char 
     if (result < 0)
         return err_wrap(e, result, "could not reach %s", ep->host);
     if (rp.status == 401)
-        result = read_challenge(ep, base, rp.challenge, e);
+        result = read_challenge(r, ep, base, rp.challenge, e);
     else if (http_status_passes(rp.status))
         return err_set(e, -EIO, "could not use %s: it answers with status %ld", ep->host, rp.status);
     else
@@ -67,8 +85,7 @@ static int open_locked(struct registry *r, struct endpoint *ep, CURL *curl, stru
         return ping(r, ep, curl, "", e);
     struct err why = {0};
     int result = ping(r, ep, curl, "https://", &why);
-    bool may_be_plain = reference_is_loopback(ep->host) || in_list(r->options.plain_http, ep->host);
-    if (may_be_plain && (result == -EPROTO || result == -ECONNREFUSED))
+    if (may_be_plain(r, ep->host) && (result == -EPROTO || result == -ECONNREFUSED))
         return ping(r, ep, curl, "http://", e);
     if (result == -EPROTO)
         return err_set(e, result, "%s; a registry without TLS has to be named: --plain-http %s", why.msg, ep->host);
@@ -78,6 +95,13 @@ static int open_locked(struct registry *r, struct endpoint *ep, CURL *curl, stru
 int endpoint_open(struct registry *r, struct endpoint *ep, CURL *curl, struct err *e) {
     (void)pthread_mutex_lock(&r->lock);
     int result = open_locked(r, ep, curl, e);
+    (void)pthread_mutex_unlock(&r->lock);
+    return result;
+}
+
+int endpoint_challenged(struct registry *r, struct endpoint *ep, const char *text, struct err *e) {
+    (void)pthread_mutex_lock(&r->lock);
+    int result = ep->sign_in == SIGN_IN_NONE ? read_challenge(r, ep, ep->url, text, e) : 0;
     (void)pthread_mutex_unlock(&r->lock);
     return result;
 }

@@ -24,6 +24,7 @@ struct exchange {
     struct http_reply *rp;
     struct err sink_err;
     uint64_t sent;
+    bool enough; /* of an error's text: the rest is not waited for */
 };
 
 static bool has_body(long status) {
@@ -42,9 +43,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx) {
             return (void)err_set(&x->sink_err, -ERANGE, "the server does not resume"), 0;
         return !x->rq->sink || x->rq->sink(x->rq->sink_ctx, data, len, &x->sink_err) == 0 ? len : 0;
     }
-    if (x->rp->error.len + len <= HTTP_ERROR_BODY_MAX && buf_append(&x->rp->error, data, len) < 0)
-        return 0;
-    return len;
+    x->enough = x->rp->error.len + len > HTTP_ERROR_BODY_MAX;
+    return x->enough || buf_append(&x->rp->error, data, len) < 0 ? 0 : len;
 }
 
 static void copy_value(char *out, size_t size, const char *line, size_t len) {
@@ -259,6 +259,8 @@ static int send_once(CURL *curl, const struct http_request *rq, struct http_repl
         return err_set(e, r < 0 ? r : -EPROTO, "could not ask %s: libcurl refuses the request", rq->url);
     }
     CURLcode code = curl_easy_perform(curl);
+    if (x.enough)
+        code = CURLE_OK;
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &rp->status);
     rp->retry_after_ms = retry_after_ms(curl);
     if (!code && *rp->location)

@@ -72,7 +72,9 @@ static int check(const struct document *d, const char *version, const struct htt
     *doc = json_loadb(d->text.data ? d->text.data : "", d->text.len, JSON_REJECT_DUPLICATES, &why);
     if (!*doc)
         return err_set(e, -EBADMSG, "the manifest is not JSON: line %d: %s", why.line, why.text);
-    if (!json_is_object(*doc) || (!manifest_is_index(*doc) && !json_is_object(json_object_get(*doc, "config"))))
+    bool is_manifest =
+        json_is_object(json_object_get(*doc, "config")) && json_is_array(json_object_get(*doc, "layers"));
+    if (!manifest_is_index(*doc) && !is_manifest)
         return err_set(e, -EBADMSG, "the answer is neither a manifest nor an index");
     manifest_set_type(desc, *doc, rp->content_type);
     return 0;
@@ -121,5 +123,9 @@ int manifest_get(const struct target *t, const char *cache_dir, struct blob_desc
 
     if (blob_exists(cache_dir, desc) && blob_load_json(cache_dir, desc, doc, NULL) == 0)
         return 0;
-    return manifest_fetch(t, cache_dir, desc->digest, &got, doc, e);
+    int r = manifest_fetch(t, cache_dir, desc->digest, &got, doc, e);
+    return !r && got.size != desc->size
+               ? err_set(e, -EBADMSG, "%s: %s has %llu bytes, and its index says %llu", t->endpoint->host, desc->digest,
+                         (unsigned long long)got.size, (unsigned long long)desc->size)
+               : r;
 }

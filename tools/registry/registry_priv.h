@@ -51,6 +51,8 @@ int registry_note_asked(struct registry *r, const char *name, struct err *e);
 
 /* Learns, once, how the endpoint is spoken to: with or without TLS, and how one signs in. */
 int endpoint_open(struct registry *r, struct endpoint *ep, CURL *curl, struct err *e);
+/* It lets everybody in, and now asks who we are all the same: from here on it is signed in to. */
+int endpoint_challenged(struct registry *r, struct endpoint *ep, const char *text, struct err *e);
 /* The Authorization header for pulling from or pushing to the repository, malloc'd; NULL in *out: none is needed. */
 int endpoint_authorize(struct registry *r, struct endpoint *ep, CURL *curl, const char *repository, bool push,
                        char **out, struct err *e);

@@ -60,6 +60,13 @@ int target_request(const struct target *t, const char *path, struct http_request
     if (!r && rp->status == 401 && header) { /* a token may have run out; another one may do */
         endpoint_forget(t->registry, t->endpoint, header);
         r = signed_in(t, rq, rp, &fresh, e);
+    } else if (!r && rp->status == 401 && *rp->challenge && is_own(t->endpoint, rq->url)) {
+        /* Parts of it are for everybody, and this is none of them. */
+        AUTO_FREE char *challenge = strdup(rp->challenge);
+        r = challenge ? endpoint_challenged(t->registry, t->endpoint, challenge, e)
+                      : err_errno(e, -ENOMEM, "could not sign in to %s", t->endpoint->host);
+        if (!r)
+            r = signed_in(t, rq, rp, &fresh, e);
     }
     if (url)
         rq->url = NULL; /* it ends here */
