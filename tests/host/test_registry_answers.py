@@ -62,12 +62,15 @@ def test_a_registry_that_asks_for_some_images_only(keelson, filled):
 
 def test_passwords_leave_without_tls_for_loopback_only(keelson, filled):
     server, elsewhere = Proxy(filled.host, token_for="joe:secret"), Proxy(filled.host)
-    server.url = "http://registry.example.com"
     keelson.env["http_proxy"] = elsewhere.url  # what would be sent there would come here
     ref = f"{server.host}/t/one:1"
-    line = keelson.fails("cache", "pull", "--creds", "joe:secret", ref)
-    assert "without TLS, at http://registry.example.com/token" in line and "--plain-http" in line
-    assert not elsewhere.seen
+    for realm in ("http://registry.example.com", "HTTP://127.0.0.1:80@registry.example.com",
+                  "http://localhost@registry.example.com", "http://127.0.0.1.example.com", "http://:80"):
+        server.url = realm
+        line = keelson.fails("cache", "pull", "--creds", "joe:secret", ref)
+        assert f"without TLS, at {realm}/token" in line and "--plain-http" in line
+        assert not elsewhere.seen
+    server.url = "http://registry.example.com"
     keelson.run("cache", "pull", "--creds", "joe:secret", "--plain-http", "registry.example.com", ref, check=False)
     assert elsewhere.seen and elsewhere.headers[0] == BASIC
     server.stop()

@@ -22,12 +22,28 @@ static bool may_be_plain(const struct registry *r, const char *host) {
     return reference_is_loopback(host) || in_list(r->options.plain_http, host);
 }
 
-/* http://HOST[:PORT]/...: the registry itself, or another one that may be spoken to without TLS. */
-static bool realm_may_be_plain(const struct registry *r, const struct endpoint *ep, const char *realm) {
-    const char *host = realm + strlen("http://");
-    AUTO_FREE char *name = strndup(host, strcspn(host, "/?#"));
+/* HOST[:PORT], as libcurl understands the address: what looks like a host may be a user's name. malloc'd; NULL: none.
+ */
+static char *host_of(const char *address) {
+    CURLU *u = curl_url();
+    char *host = NULL, *port = NULL, *out = NULL;
 
-    return name && (!strcmp(name, ep->host) || may_be_plain(r, name));
+    if (u && !curl_url_set(u, CURLUPART_URL, address, 0) && !curl_url_get(u, CURLUPART_HOST, &host, 0)) {
+        (void)curl_url_get(u, CURLUPART_PORT, &port, 0);
+        if (asprintf(&out, "%s%s%s", host, port ? ":" : "", port ? port : "") < 0)
+            out = NULL;
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+    return out;
+}
+
+/* The realm is the registry itself, or somebody else who may be spoken to without TLS. */
+static bool realm_may_be_plain(const struct registry *r, const struct endpoint *ep, const char *realm) {
+    AUTO_FREE char *host = host_of(realm);
+
+    return host && (!strcmp(host, ep->host) || may_be_plain(r, host));
 }
 
 /* base: the endpoint's address. Passwords leave without TLS only where that is allowed, or was asked for. */
@@ -41,10 +57,11 @@ static int read_challenge(const struct registry *r, struct endpoint *ep, const c
         return err_set(e, -EOPNOTSUPP, "%s asks for an unknown way to sign in: \"%.100s\"", ep->host, text);
     if (c.way == SIGN_IN_BEARER && (!c.realm || !*c.realm))
         return err_set(e, -EOPNOTSUPP, "%s does not say where to sign in: \"%.100s\"", ep->host, text);
-    if (c.way == SIGN_IN_BEARER && !strncasecmp(c.realm, "http://", 7) && !strncmp(base, "https://", 8))
+    bool plain = c.way == SIGN_IN_BEARER && !strncasecmp(c.realm, "http://", 7);
+    if (plain && !strncmp(base, "https://", 8))
         return err_set(e, -EOPNOTSUPP, "%s has TLS, and wants to be signed in to without it, at %.200s", ep->host,
                        c.realm);
-    if (c.way == SIGN_IN_BEARER && !strncasecmp(c.realm, "http://", 7) && !realm_may_be_plain(r, ep, c.realm))
+    if (plain && !realm_may_be_plain(r, ep, c.realm))
         return err_set(
             e, -EOPNOTSUPP,
             "%s wants to be signed in to without TLS, at %.200s: that host has to be named with --plain-http", ep->host,

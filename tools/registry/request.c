@@ -62,9 +62,7 @@ int target_request(const struct target *t, const char *path, struct http_request
         r = signed_in(t, rq, rp, &fresh, e);
     } else if (!r && rp->status == 401 && *rp->challenge && is_own(t->endpoint, rq->url)) {
         /* Parts of it are for everybody, and this is none of them. */
-        AUTO_FREE char *challenge = strdup(rp->challenge);
-        r = challenge ? endpoint_challenged(t->registry, t->endpoint, challenge, e)
-                      : err_errno(e, -ENOMEM, "could not sign in to %s", t->endpoint->host);
+        r = endpoint_challenged(t->registry, t->endpoint, rp->challenge, e);
         if (!r)
             r = signed_in(t, rq, rp, &fresh, e);
     }
