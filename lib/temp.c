@@ -107,12 +107,17 @@ int temp_file_make(char *path) {
     return r;
 }
 
-int temp_file_rename(const char *path, const char *to) {
+/* What open(2) would give a new file. */
+static mode_t new_mode(void) {
     mode_t mask = umask(0);
 
     (void)umask(mask);
+    return 0666 & ~mask;
+}
+
+int temp_file_rename(const char *path, const char *to) {
     (void)pthread_mutex_lock(&there.lock);
-    int r = chmod(path, 0666 & ~mask) < 0 || rename(path, to) < 0 ? -errno : 0;
+    int r = chmod(path, new_mode()) < 0 || rename(path, to) < 0 ? -errno : 0;
     if (!r)
         forget(path);
     (void)pthread_mutex_unlock(&there.lock);
@@ -133,26 +138,11 @@ int temp_special_open(const char *path) {
     return fd < 0 ? -errno : fd;
 }
 
-static int write_aside(const char *path, const void *data, size_t len) {
-    AUTO_FREE char *aside = NULL;
-
-    if (asprintf(&aside, "%s.XXXXXX", path) < 0) {
-        aside = NULL;
-        return -ENOMEM;
-    }
-    AUTO_CLOSE int fd = temp_file_make(aside);
-    int r = fd < 0 ? fd : write_full(fd, data, len);
-    if (!r)
-        r = temp_file_rename(aside, path);
-    if (fd >= 0 && r < 0)
-        temp_file_remove(aside);
-    return r;
-}
-
 int temp_file_write(const char *path, const void *data, size_t len, struct err *e) {
     AUTO_CLOSE int fd = temp_special_open(path);
-    int r = fd >= 0 ? write_full(fd, data, len) : fd == -ENOENT ? write_aside(path, data, len) : fd;
-
+    if (fd == -ENOENT)
+        return write_file_atomic(path, data, len, new_mode(), false, e);
+    int r = fd < 0 ? fd : write_full(fd, data, len);
     return r < 0 ? err_errno(e, r, "could not write %s", path) : 0;
 }
 

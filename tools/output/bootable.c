@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,30 +18,42 @@
 #define PARTITION_ESP 0xef
 #define PE_AMD64 0x8664
 #define PE_ARM64 0xaa64
+#define PE_SECTION_NAME 8
 
 static bool has(const unsigned char *head, size_t len, size_t at, const void *magic, size_t magic_len) {
     return at + magic_len <= len && !memcmp(head + at, magic, magic_len);
 }
 
-/* True if the section table names a .linux section. */
-static bool has_linux_section(const unsigned char *head, size_t len, size_t pe) {
-    size_t count = little_get(head + pe + 6, 2), at = pe + 24 + little_get(head + pe + 20, 2);
+/* Where the header of a PE program is; 0: it is none. */
+static size_t find_pe(const unsigned char *head, size_t len) {
+    size_t pe = len > 0x40 ? little_get(head + 0x3c, 4) : len;
 
-    for (size_t i = 0; i < count && at + 40 <= len; i++, at += 40)
-        if (!memcmp(head + at, ".linux\0", 8))
-            return true;
-    return false;
+    return pe <= len && len - pe >= 24 && !memcmp(head + pe, "PE\0", 4) ? pe : 0;
+}
+
+const unsigned char *bootable_section(const unsigned char *head, size_t len, const char *name) {
+    char padded[PE_SECTION_NAME + 1] = "";
+    size_t pe = find_pe(head, len);
+
+    if (!pe)
+        return NULL;
+    (void)snprintf(padded, sizeof(padded), "%s", name);
+    size_t count = little_get(head + pe + 6, 2), at = pe + 24 + little_get(head + pe + 20, 2);
+    for (size_t i = 0; i < count && at + PE_SECTION <= len; i++, at += PE_SECTION)
+        if (!memcmp(head + at, padded, PE_SECTION_NAME))
+            return head + at;
+    return NULL;
 }
 
 static void parse_pe(const unsigned char *head, size_t len, struct bootable *b) {
-    size_t pe = len > 0x40 ? little_get(head + 0x3c, 4) : len;
+    size_t pe = find_pe(head, len);
 
-    if (pe > len || len - pe < 24 || memcmp(head + pe, "PE\0", 4) != 0)
+    if (!pe)
         return;
     uint64_t machine = little_get(head + pe + 4, 2);
     b->arch = machine == PE_AMD64 ? "amd64" : machine == PE_ARM64 ? "arm64" : "";
     b->efi = true;
-    b->kind = has_linux_section(head, len, pe) ? BOOTABLE_UKI : BOOTABLE_EFI;
+    b->kind = bootable_section(head, len, ".linux") ? BOOTABLE_UKI : BOOTABLE_EFI;
 }
 
 /* A hybrid has a BIOS loader in its first sector, as well as the EFI partition of its GPT. */

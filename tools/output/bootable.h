@@ -36,6 +36,10 @@ void bootable_parse(const unsigned char *head, size_t len, struct bootable *b);
 /* The boot catalogue of an ISO: 2048 bytes. */
 void bootable_parse_catalog(const unsigned char *catalog, size_t len, struct bootable *b);
 
+/* A PE program's section (".linux"): its header, PE_SECTION bytes in the head of the file. NULL: there is none. */
+#define PE_SECTION 40
+const unsigned char *bootable_section(const unsigned char *head, size_t len, const char *name);
+
 const char *bootable_name(enum bootable_kind kind);
 
 #endif
