@@ -4,9 +4,11 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -125,6 +127,22 @@ def test_a_folder_that_cannot_be_shared_is_named(tmp_path):
         done = harness.keelson("run", "--accel", "tcg", "--virtiofs", folder, *words, name)
         assert done.returncode != 0 and why in done.stderr, done.stderr
     assert f"could not share {tmp_path}/none" in harness.keelson("run", "--virtiofs", tmp_path / "none", name).stderr
+
+
+def test_who_may_not_share_is_told():
+    """QEMU's own virtiofsd is for root; QEMU's words for that would be four lines about a protocol."""
+    folder = Path(tempfile.mkdtemp(prefix="keelson-nobody-"))
+    try:
+        folder.chmod(0o755)
+        program = shutil.copy(harness.KEELSON, folder)
+        rights = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
+        done = subprocess.run([*rights, program, "run", "--accel", "tcg",
+                               "--virtiofs", folder, stopped_machine(folder)], capture_output=True, text=True, check=False,
+                              timeout=harness.BOOT_SECONDS)
+        assert done.returncode == 1
+        assert done.stderr == f"keelson: could not share {folder}: /usr/lib/qemu/virtiofsd has to be started by root\n"
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_without_qemu_its_package_is_named(tmp_path):

@@ -16,9 +16,11 @@
 #include "lib/fdutil.h"
 #include "lib/spawn.h"
 
+#define QEMUS_OWN "/usr/lib/qemu/virtiofsd" /* up to QEMU 7.2: written in C, and for root only */
+
 /* PATH has it nowhere: it is no command for people. */
 static const char *find_daemon(void) {
-    static const char *const places[] = {"/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"};
+    static const char *const places[] = {"/usr/libexec/virtiofsd", QEMUS_OWN};
 
     for (size_t i = 0; i < ARRAY_SIZE(places); i++)
         if (access(places[i], X_OK) == 0)
@@ -58,13 +60,16 @@ static int start_daemon(struct shares *s, struct run_share *share, struct err *e
         return err_errno(e, -errno, "could not share %s", share->dir);
     if (!S_ISDIR(st.st_mode))
         return err_errno(e, -ENOTDIR, "could not share %s", share->dir);
+    const char *daemon = find_daemon();
+    if (geteuid() != 0 && !strcmp(daemon, QEMUS_OWN))
+        return err_set(e, -EPERM, "could not share %s: %s has to be started by root", share->dir, daemon);
     AUTO_CLOSE int fd = listen_at(share->socket, e);
     if (fd < 0)
         return fd;
     source = quoted_source(whole);
     if (!source || asprintf(&number, "--fd=%d", fd) < 0)
         return err_errno(e, -ENOMEM, "could not share %s", share->dir);
-    sp.argv = (const char *const[]){find_daemon(), number, "-o", source, NULL};
+    sp.argv = (const char *const[]){daemon, number, "-o", source, NULL};
     sp.stdout_fd = STDERR_FILENO;
     sp.keep_fds = &fd;
     sp.keep_fds_len = 1;
