@@ -34,7 +34,7 @@ struct health_state {
 enum health health_next(enum health from, enum health_event ev);
 const char *health_name(enum health h);
 
-/* A service has begun to run; adopted: it ran already when it was found, and was ready then. */
+/* A service has begun to run; adopted: it ran already when it was found, and nobody knows since when. */
 enum health health_first(const struct policy *p, bool adopted);
 
 /* A probe's result; true if the state is another one now. */

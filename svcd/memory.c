@@ -15,8 +15,9 @@ static const char *const states[] = {[LIFE_DOWN] = "down", [LIFE_FAILED] = "fail
 static json_t *describe(const struct service *s, bool returns) {
     const char *state = states[life_is_down(s->life) && !s->queued ? s->life : LIFE_DETACHED];
 
-    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state, "wanted",
-                     s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "returns", returns, "pid",
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state, "wanted",
+                     s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "returns", returns, "ready",
+                     health_is_ready(s->health.now), "pid",
                      (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts,
                      "attempts", (json_int_t)s->record.attempts, "exit_status",
                      s->exit_known ? json_integer((json_int_t)s->exit_status) : json_null(), "last_exit",
@@ -54,7 +55,7 @@ void memory_keep_for_return(const char *dir, struct service *s) {
 
 struct kept {
     const char *state, *last_exit, *last_error, *cgroup;
-    bool wanted, restart, alive, returns;
+    bool wanted, restart, alive, returns, ready;
     int64_t pid, started_ms, restarts, attempts, exit_status, oom_kills;
 };
 
@@ -67,7 +68,7 @@ static int read_kept(const json_t *doc, struct kept *k, struct err *e) {
     const struct {
         const char *key;
         bool *to;
-    } flags[] = {{"wanted", &k->wanted}, {"restart", &k->restart}, {"alive", &k->alive}, {"returns", &k->returns}};
+    } flags[] = {{"wanted", &k->wanted}, {"restart", &k->restart}, {"alive", &k->alive}, {"returns", &k->returns}, {"ready", &k->ready}};
     const struct {
         const char *key;
         int64_t *to, max;
@@ -108,6 +109,8 @@ static void take(struct service *s, const struct kept *k, enum life life) {
     s->restart = k->restart;
     s->alive = k->alive;
     s->returns = k->returns;
+    if (life == LIFE_DETACHED && k->alive && !k->ready && s->policy.ready.kind != PROBE_NONE)
+        s->health.now = HEALTH_STARTING;
     s->pid = life == LIFE_DETACHED ? (uint32_t)k->pid : 0;
     s->started_ms = (uint64_t)k->started_ms;
     s->restarts = (unsigned)k->restarts;

@@ -84,6 +84,19 @@ static void all_of_it_is_known_again(void **state) {
     assert_int_equal(b.oom_kills, 2);
 }
 
+static void one_that_was_not_ready_is_not_ready_yet(void **state) {
+    (void)state;
+    a_running_one(&a);
+    b.policy.ready.kind = PROBE_TCP;
+    memory_keep(dir, &a);
+    assert_true(memory_take_over(dir, &b));
+    assert_int_equal(b.health.now, HEALTH_NONE);
+    a.health.now = HEALTH_STARTING;
+    memory_keep(dir, &a);
+    assert_true(memory_take_over(dir, &b));
+    assert_int_equal(b.health.now, HEALTH_STARTING);
+}
+
 static void one_that_is_down_or_has_failed_is_that_again(void **state) {
     (void)state;
     a.life = LIFE_FAILED;
@@ -179,6 +192,7 @@ static void nonsense_is_not_heeded(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(all_of_it_is_known_again),
+        T(one_that_was_not_ready_is_not_ready_yet),
         T(one_that_is_down_or_has_failed_is_that_again),
         T(a_stop_that_is_under_way_is_not_forgotten),
         T(one_that_comes_back_is_not_missed_until_then),

@@ -101,15 +101,21 @@ static void probe_now(struct service *s) {
         s->ops->probe(s, p, s->health.now == HEALTH_STARTING ? READY_ATTEMPT_MS : p->timeout_ms);
 }
 
+/* Its time to become ready began with its life, whoever looked after it then. */
+static uint64_t ready_due_ms(const struct service *s) {
+    uint64_t lived = s->ops->now_ms() - s->started_ms, all = s->policy.ready.timeout_ms;
+
+    return all == 0 ? 0 : lived < all ? all - lived : 1;
+}
+
 static void begin_health(struct service *s, bool adopted) {
     enum health before = s->health.now;
+    bool known = adopted && before != HEALTH_NONE; /* only containerd, or svcd, was away */
 
-    s->health = (struct health_state){.now = health_first(&s->policy, adopted)};
-    if (adopted && before != HEALTH_STARTING && before != HEALTH_NONE)
-        s->health.now = before; /* only containerd was away */
+    s->health = (struct health_state){.now = known ? before : health_first(&s->policy, adopted)};
     s->health_error[0] = '\0';
     if (s->health.now == HEALTH_STARTING)
-        s->ops->set_timer(s, TIMER_READY, s->policy.ready.timeout_ms);
+        s->ops->set_timer(s, TIMER_READY, ready_due_ms(s));
     probe_now(s);
 }
 
@@ -117,8 +123,6 @@ static void end_health(struct service *s) {
     s->ops->stop_probe(s);
     s->ops->set_timer(s, TIMER_PROBE, 0);
     s->ops->set_timer(s, TIMER_READY, 0);
-    if (s->life != LIFE_DETACHED && s->life != LIFE_ADOPT)
-        s->health = (struct health_state){.now = HEALTH_NONE};
 }
 
 /* It is stopped, and its policy goes on from there. */
@@ -204,6 +208,8 @@ static void enter_failed(struct service *s) {
 static void left(struct service *s, enum life from) {
     if (from == LIFE_RUNNING)
         end_health(s);
+    if (s->life != LIFE_RUNNING && s->life != LIFE_DETACHED && s->life != LIFE_ADOPT) /* there it may run on */
+        s->health = (struct health_state){.now = HEALTH_NONE};
     if (from == LIFE_BACKOFF && s->life == LIFE_ADOPT && s->record.wanted && s->again) {
         s->restarts++;
         s->record.failed = s->record.ended = false;
@@ -230,8 +236,6 @@ static void note_entry(struct service *s, enum life from) {
     } else if (s->life == LIFE_BACKOFF) {
         s->settled = true;
         enter_backoff(s, from);
-    } else if (s->life == LIFE_LONE_STOPPING) {
-        s->health = (struct health_state){.now = HEALTH_NONE};
     } else if (s->life == LIFE_DOWN || s->life == LIFE_LONE_DOWN) {
         s->settled = true;
         s->pid = 0;

@@ -41,6 +41,36 @@ static void an_adopted_one_need_not_show_that_it_is_ready(void **state) {
     assert_int_equal(probes, 0);
 }
 
+static void one_that_was_not_ready_is_asked_on_when_containerd_is_back(void **state) {
+    (void)state;
+    s.policy.ready.kind = PROBE_TCP;
+    run_until_running();
+    pass(&s, 20000);
+    service_event(&s, LIFE_EV_LOST);
+    assert_int_equal(due[TIMER_READY], 0);
+    pass(&s, 10000);
+    service_event(&s, LIFE_EV_READY);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_RUNNING);
+    assert_false(service_is_ready(&s));
+    assert_int_equal(due[TIMER_READY], now + 30000); /* 60 s in all */
+    service_probed(&s, true, "");
+    assert_true(service_is_ready(&s));
+}
+
+static void one_whose_time_is_over_when_containerd_is_back_has_failed(void **state) {
+    (void)state;
+    s.policy.ready.kind = PROBE_TCP;
+    run_until_running();
+    service_event(&s, LIFE_EV_LOST);
+    pass(&s, 100000);
+    service_event(&s, LIFE_EV_READY);
+    service_event(&s, LIFE_EV_OK);
+    pass(&s, 1);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    assert_string_equal(s.error, "it was not ready in time");
+}
+
 static void an_unhealthy_one_is_stopped_and_started_again(void **state) {
     (void)state;
     s.policy.health.kind = PROBE_HTTP;
@@ -105,6 +135,8 @@ int main(void) {
         T(one_that_says_when_it_is_ready_is_asked),
         T(one_that_is_not_ready_in_time_has_failed),
         T(an_adopted_one_need_not_show_that_it_is_ready),
+        T(one_that_was_not_ready_is_asked_on_when_containerd_is_back),
+        T(one_whose_time_is_over_when_containerd_is_back_has_failed),
         T(an_unhealthy_one_is_stopped_and_started_again),
         T(an_unhealthy_one_that_is_never_restarted_runs_on),
         T(a_stop_ends_the_looking),

@@ -10,9 +10,15 @@ from test_policy import FOREVER, service, sh
 
 STUBBORN = "trap '' TERM; trap 'exit 3' USR1; while :; do sleep 100 & wait $!; done"
 
+# The second waits for the first, which is not ready before somebody says so.
+WAITING = {"slow": sh(FOREVER, binds='["/run/keelson-test:/said"]',
+                      runtime="{mkdir: [/run/keelson-test], ready: {file: /said/ready, interval: 200ms, timeout: 1h}}"),
+           "late": sh(FOREVER, runtime="{after: [slow]}")}
+
 SERVICES = BASE + "services:\n" + "".join(f"  - name: {name}\n{text}" for name, text in {
     "mild": sh(FOREVER),
     "stubborn": sh(STUBBORN, runtime="{stop: {timeout: 1s}}"),
+    **WAITING,
 }.items())
 
 
@@ -44,7 +50,8 @@ def both_are_stopped(vm):
     before = [service(vm, name)["pid"] for name in ("mild", "stubborn")]
     vm.run("service stop mild && service stop stubborn")
     assert all(is_gone(vm, pid) for pid in before)
-    assert [service(vm, name)["state"] for name in ("mild", "stubborn")] == ["stopped"] * 2
+    # A containerd that comes back in the meantime has tasks of theirs to clean up.
+    vm.wait_for("[ $(service list | grep -cE '^(mild|stubborn) *stopped ') = 2 ]")
 
 
 def check_a_frozen_containerd(vm):
@@ -77,9 +84,31 @@ def check_no_containerd(vm):
     both_start_again(vm)
 
 
+# Not the program in /etc/init.d that is the same file, and waits for all services.
+SVCD_PID = "for p in $(pidof /usr/bin/svcd); do grep -q init.d /proc/$p/cmdline || echo $p; done"
+
+
+def slow_is_still_waited_for(vm):
+    vm.wait_for("service list | grep -q '^slow *running .* starting'")
+    assert service(vm, "late")["state"] == "queued"
+
+
+def check_readiness_outlives_whoever_waits_for_it(vm):
+    slow_is_still_waited_for(vm)
+    for pid in (SVCD_PID, "cat /run/keelson/containerd.pid"):
+        old = vm.run(pid).stdout.strip()
+        vm.run(f"kill -9 {old}")
+        vm.wait_for(f"[ $({pid}) != {old} ] && service list | grep -q '^mild *running '")
+        slow_is_still_waited_for(vm)
+    vm.run("touch /run/keelson-test/ready")
+    vm.wait_for("service list | grep -q '^late *running '")
+    vm.run("service stop late && service stop slow")
+
+
 def test_a_stop_ends_whoever_hangs(build, boot):
     vm = boot(build(SERVICES), "--mem", "512")
-    vm.wait_for("[ $(service list | grep -c ' running ') = 2 ]")
+    vm.wait_for("[ $(service list | grep -c ' running ') = 3 ]")
+    check_readiness_outlives_whoever_waits_for_it(vm)
     check_a_hung_shim(vm)
     check_a_frozen_containerd(vm)
     check_no_containerd(vm)
