@@ -148,6 +148,16 @@ static void on_system_init(struct control_client *c, struct service *s) {
         check_wait(c);
 }
 
+/* Who asked for it has lost the svcd before this one: what is done by now is not done again. */
+static void on_settle(struct control_client *c, struct service *s) {
+    (void)s;
+    c->wait = WAIT_ALL_SETTLED;
+    if (!c->control->svcd->asked)
+        svcd_system_init(c->control->svcd);
+    if (c->wait)
+        check_wait(c);
+}
+
 static void on_ping(struct control_client *c, struct service *s) {
     (void)s;
     answer(c, json_object(), NULL);
@@ -217,6 +227,7 @@ static const struct command {
     void (*fn)(struct control_client *c, struct service *s);
 } commands[] = {
     {"system-init", false, true, on_system_init},
+    {"settle", false, true, on_settle},
     {"ping", false, false, on_ping},
     {"list", false, false, on_list},
     {"start", true, true, on_start},

@@ -6,6 +6,7 @@
  * answer, that takes longer than CONTROL_REQUEST_MS. How long it takes until there is an answer is not limited.
  *
  *   {"cmd":"system-init"}                answered when every service has started or failed
+ *   {"cmd":"settle"}                     the same; nothing is started if system-init was asked for already
  *   {"cmd":"list"}                       {"services":[SERVICE, ...],"lost_lines":N,"done":true}: what the console did
  * not take
  *   {"cmd":"status","name":"www"}        SERVICE, with "policy" and "cgroup"

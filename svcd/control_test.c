@@ -450,6 +450,28 @@ static void system_init_is_answered_when_all_have_come_to_a_result(void **state)
     expect_error(fd, "1 of 2 services did not start");
 }
 
+static void who_lost_the_svcd_before_waits_on_and_starts_nothing(void **state) {
+    int fd = client();
+    (void)state;
+    d.asked = true;
+    d.services[0].settled = true; /* it has done its work */
+    say(fd, "{\"cmd\":\"settle\"}\n");
+    assert_int_equal(inits, 0);
+    turn();
+    assert_true(is_silent(fd));
+    service_start(&d.services[1]);
+    comes_up(&d.services[1]);
+    expect_error(fd, "");
+    assert_int_equal(d.services[0].life, LIFE_DOWN);
+}
+
+static void a_svcd_that_nobody_has_asked_starts_all(void **state) {
+    int fd = client();
+    (void)state;
+    say(fd, "{\"cmd\":\"settle\"}\n");
+    assert_int_equal(inits, 1);
+}
+
 static void nothing_is_started_while_svcd_stops(void **state) {
     static const char *const requests[] = {"{\"cmd\":\"system-init\"}\n", "{\"cmd\":\"start\",\"name\":\"www\"}\n",
                                            "{\"cmd\":\"restart\",\"name\":\"www\"}\n"};
@@ -586,6 +608,8 @@ int main(void) {
         T(a_restart_is_answered_when_the_new_one_runs),
         T(a_start_right_behind_a_stop_starts_it_again),
         T(system_init_is_answered_when_all_have_come_to_a_result),
+        T(who_lost_the_svcd_before_waits_on_and_starts_nothing),
+        T(a_svcd_that_nobody_has_asked_starts_all),
         T(nothing_is_started_while_svcd_stops),
         T(one_client_too_many_is_turned_away),
         T(who_leaves_while_waiting_is_forgotten),

@@ -21,6 +21,7 @@
 #include "svcd/volumes.h"
 
 #define CONNECT_WAIT_MS 5000
+#define SVCD_DEATHS_MAX 10 /* while the services start; it is started anew after ever longer pauses */
 #define SVCD "/usr/bin/svcd"
 #define EXIT_MISUSE 100
 #define STATUS_LINES 10 /* of each of the two outputs */
@@ -92,6 +93,19 @@ static int start_svcd(struct err *e) {
     return spawn(&s, &pid, NULL, e);
 }
 
+/* svcd may die in between; init starts the next one, which goes on. */
+static int request_start(json_t **reply, struct err *e) {
+    struct client_ask ask = {.cmd = "system-init", .wait_ms = CONNECT_WAIT_MS, .note = note_quietly};
+    int r = client_request(CONTROL_SOCKET, &ask, reply, e);
+
+    ask.cmd = "settle";
+    for (unsigned i = 0; i < SVCD_DEATHS_MAX && r == -ECONNRESET; i++) {
+        log_warning("%s; asking the next one", e->msg);
+        r = client_request(CONTROL_SOCKET, &ask, reply, e);
+    }
+    return r;
+}
+
 static int cmd_system_init(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
@@ -102,10 +116,7 @@ static int cmd_system_init(const struct options *o) {
     }
     int r = !svcd_is_there() && getppid() != 1 ? start_svcd(&e) : 0;
     if (!r)
-        r = client_request(
-            CONTROL_SOCKET,
-            &(const struct client_ask){.cmd = "system-init", .wait_ms = CONNECT_WAIT_MS, .note = note_quietly}, &reply,
-            &e);
+        r = request_start(&reply, &e);
     if (r < 0) {
         log_error("could not start the services: %s", e.msg);
         return 1;

@@ -102,6 +102,8 @@ def check_readiness_outlives_whoever_waits_for_it(vm):
         slow_is_still_waited_for(vm)
     vm.run("touch /run/keelson-test/ready")
     vm.wait_for("service list | grep -q '^late *running '")
+    # Who waited for the services to start lost svcd, too, and has waited on.
+    vm.wait_console(r"init: up after [\d.]+ s, ok")
     vm.run("service stop late && service stop slow")
 
 
