@@ -69,5 +69,7 @@ bench-pull: deps $(BUILD)/bin/keelson ## images from a registry to files, beside
 	@$(PYTHON) tests/bench/pull.py
 
 bench: ## every bench
-	@for b in $(BENCHES); do $(MAKE) --no-print-directory $$b || exit 1; done
+	@begin=$$(date +%s); for b in $(BENCHES); do \
+	  start=$$(date +%s); $(MAKE) --no-print-directory $$b || exit 1; \
+	  echo "$$b took $$(($$(date +%s) - start)) s, $$(($$(date +%s) - begin)) s in all"; done
 .PHONY: bench bench-check $(BENCHES)
