@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/registry/helper.h"
 #include "tools/registry/reference.h"
 #include "tools/registry/registry_priv.h"
 
@@ -111,7 +112,11 @@ static int open_locked(struct registry *r, struct endpoint *ep, CURL *curl, stru
 
 int endpoint_open(struct registry *r, struct endpoint *ep, CURL *curl, struct err *e) {
     (void)pthread_mutex_lock(&r->lock);
-    int result = open_locked(r, ep, curl, e);
+    /* Of many images each would wait for it. */
+    int result = ep->silent
+                     ? err_set(e, -ETIMEDOUT, "could not reach %s: it was silent when it was asked before", ep->host)
+                     : open_locked(r, ep, curl, e);
+    ep->silent = result == -ETIMEDOUT;
     (void)pthread_mutex_unlock(&r->lock);
     return result;
 }
@@ -124,14 +129,21 @@ int endpoint_challenged(struct registry *r, struct endpoint *ep, const char *tex
 }
 
 static int find_creds(struct registry *r, struct endpoint *ep, struct err *e) {
-    if (ep->creds.user || ep->creds.identity)
+    if (ep->creds_sought)
         return 0;
     int result = creds_listed(r->options.creds_for, ep->host, &ep->creds, e);
-    if (result < 0 || ep->creds.user)
-        return result;
-    if (r->options.creds && !ep->mirror)
-        return creds_parse(r->options.creds, &ep->creds, e);
-    return creds_find(ep->host, &ep->creds, e);
+    if (!result && !ep->creds.user)
+        result = r->options.creds && !ep->mirror ? creds_parse(r->options.creds, &ep->creds, e)
+                                                 : creds_find(ep->host, &ep->creds, e);
+    ep->creds_sought = !result;
+    return result;
+}
+
+const char *endpoint_complaint(const struct endpoint *ep, char *out, size_t len) {
+    const char *words = ep->creds.complaint;
+
+    (void)snprintf(out, len, "%s%s", words ? "; " : "", words ? words : "");
+    return out;
 }
 
 static int take_body(void *ctx, const void *data, size_t len, struct err *e) {
@@ -186,10 +198,11 @@ static int send_for_token(struct registry *r, struct endpoint *ep, CURL *curl, c
     int result = http_request(curl, &rq, &rp, e);
     if (result < 0)
         return err_wrap(e, result, "could not sign in to %s", ep->host);
-    char why[256];
+    char why[256], more[HELPER_WORDS_MAX + 128];
     http_reason(&rp, why, sizeof(why));
     return rp.status == 200 ? 0
-                            : err_set(e, -EACCES, "could not sign in to %s: status %ld%s", ep->host, rp.status, why);
+                            : err_set(e, -EACCES, "could not sign in to %s: status %ld%s%s", ep->host, rp.status, why,
+                                      endpoint_complaint(ep, more, sizeof(more)));
 }
 
 static int keep_token(struct endpoint *ep, const char *scope, const char *token, const char **header) {

@@ -4,16 +4,14 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
 #include "lib/spawn.h"
+#include "tools/registry/helper.h"
 
 #define CONFIG_MAX ((size_t)4 << 20)
-#define ANSWER_MAX ((size_t)1 << 20)
-#define HELPER_MS 60000
 #define HUB_KEY "https://index.docker.io/v1/"
 
 /* Docker's names for a registry: with or without scheme and path. */
@@ -108,18 +106,23 @@ int creds_in_auths(const json_t *config, const char *host, struct creds *out, st
     return entry ? read_entry(entry, out, e) : 0;
 }
 
-/* What a helper says when it has nothing is "credentials not found", with a status that is not 0. */
-static int read_answer(int fd, int status, const char *program, struct creds *out, struct err *e) {
-    AUTO_BUF struct buf text = {.max = ANSWER_MAX};
-    char path[64];
+/* "credentials not found" is what a helper says when it has nothing. */
+static int note_failure(const char *program, int status, const char *words, struct creds *out, struct err *e) {
+    char reason[64];
 
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (strstr(words, "credentials not found"))
         return 0;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int r = read_file(path, ANSWER_MAX, &text, e);
-    if (r < 0)
-        return r;
-    AUTO_JSON json_t *doc = json_loadb(text.data ? text.data : "", text.len, 0, NULL);
+    if (asprintf(&out->complaint, "%s %s%s%s", program, exit_reason(status, reason, sizeof(reason)), *words ? ": " : "",
+                 words) < 0) {
+        out->complaint = NULL;
+        return err_errno(e, -ENOMEM, "could not read the answer of %s", program);
+    }
+    return 0;
+}
+
+static int read_answer(const struct buf *text, const char *program, struct creds *out, struct err *e) {
+    AUTO_JSON json_t *doc = json_loadb(text->data ? text->data : "", text->len, 0, NULL);
+
     if (!doc)
         return err_set(e, -EINVAL, "%s did not answer in JSON", program);
     if (take(doc, "Username", &out->user) < 0 || take(doc, "Secret", &out->password) < 0)
@@ -132,8 +135,9 @@ static int read_answer(int fd, int status, const char *program, struct creds *ou
 }
 
 static int ask_helper(const char *name, const char *key, struct creds *out, struct err *e) {
-    AUTO_CLOSE int in = memfd_create("question", MFD_CLOEXEC), answer = memfd_create("answer", MFD_CLOEXEC);
+    AUTO_BUF struct buf answer = {.max = HELPER_ANSWER_MAX};
     AUTO_FREE char *program = NULL;
+    char words[HELPER_WORDS_MAX];
     int status = 0;
 
     if (strchr(name, '/'))
@@ -142,15 +146,11 @@ static int ask_helper(const char *name, const char *key, struct creds *out, stru
         program = NULL;
         return err_errno(e, -ENOMEM, "could not ask %s", name);
     }
-    if (in < 0 || answer < 0 || write_full(in, key, strlen(key)) < 0 || lseek(in, 0, SEEK_SET) < 0)
-        return err_errno(e, -errno, "could not ask %s", program);
-    const char *const argv[] = {program, "get", NULL};
-    struct spawn s = SPAWN_INIT;
-    s.argv = argv;
-    s.stdin_fd = in;
-    s.stdout_fd = answer;
-    int r = spawn_wait(&s, HELPER_MS, &status, e);
-    return r < 0 ? r : read_answer(answer, status, program, out, e);
+    int r = helper_ask(program, key, HELPER_MS, &answer, words, &status, e);
+    if (r < 0)
+        return r;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? read_answer(&answer, program, out, e)
+                                                         : note_failure(program, status, words, out, e);
 }
 
 static char *config_path(void) {
@@ -193,6 +193,7 @@ void creds_free(struct creds *c) {
     free(c->user);
     free(c->password);
     free(c->identity);
+    free(c->complaint);
     *c = (struct creds){0};
 }
 

@@ -12,10 +12,10 @@
 #include "lib/fdutil.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 #include "tools/registry/sign_in.h"
 
 #define PAUSE_FIRST_MS 200u
-#define PAUSE_SAID_MS 5000u
 #define BUFFER_BYTES (256L << 10)
 
 struct exchange {
@@ -24,7 +24,9 @@ struct exchange {
     struct http_reply *rp;
     struct err sink_err;
     uint64_t sent;
-    bool enough; /* of an error's text: the rest is not waited for */
+    uint64_t moved, moved_ms; /* bytes to and fro, and since when they are that many */
+    bool *said;               /* what is waited for */
+    bool enough;              /* of an error's text: the rest is not waited for */
 };
 
 static bool has_body(long status) {
@@ -124,6 +126,29 @@ static int on_rewind(void *ctx, curl_off_t offset, int origin) {
     return CURL_SEEKFUNC_OK;
 }
 
+/* libcurl calls it every second, bytes or none. */
+static int on_time(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+    struct exchange *x = ctx;
+    const char *url = x->rq->url;
+    uint64_t now = clock_ms(), moved = (uint64_t)down + (uint64_t)up;
+
+    (void)down_total;
+    (void)up_total;
+    if (!x->moved_ms || moved != x->moved) {
+        x->moved = moved;
+        x->moved_ms = now;
+    } else if (!*x->said && now - x->moved_ms >= HTTP_WAIT_SAID_MS) {
+        *x->said = true;
+        log_notice("waiting for %.*s: nothing has come for %u s", (int)strcspn(url, "?"), url,
+                   HTTP_WAIT_SAID_MS / 1000);
+    }
+    return 0;
+}
+
+static long stall_seconds(const struct http_request *rq) {
+    return rq->stall_seconds ? rq->stall_seconds : rq->body_len ? HTTP_UPLOAD_STALL_SECONDS : HTTP_STALL_SECONDS;
+}
+
 static int add_header(struct curl_slist **list, const char *name, const char *value) {
     char line[16384];
 
@@ -180,8 +205,10 @@ static bool set_options(CURL *c, struct exchange *x, struct curl_slist *headers,
               !curl_easy_setopt(c, CURLOPT_MAXREDIRS, HTTP_REDIRECTS_MAX) &&
               !curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, HTTP_CONNECT_SECONDS) &&
               !curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) &&
-              !curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, HTTP_STALL_SECONDS) &&
+              !curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, stall_seconds(rq)) &&
               !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) && !curl_easy_setopt(c, CURLOPT_WRITEDATA, x) &&
+              !curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) && !curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_time) &&
+              !curl_easy_setopt(c, CURLOPT_XFERINFODATA, x) &&
               !curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) && !curl_easy_setopt(c, CURLOPT_HEADERDATA, x) &&
               !curl_easy_setopt(c, CURLOPT_USERAGENT, "keelson/" KEELSON_VERSION);
 
@@ -198,6 +225,7 @@ static int error_code(CURLcode code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
         return -ECONNREFUSED;
     case CURLE_OPERATION_TIMEDOUT:
+        return -ETIMEDOUT;
     case CURLE_PARTIAL_FILE:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
@@ -217,8 +245,23 @@ static int error_code(CURLcode code) {
     }
 }
 
-static int transfer_error(CURL *curl, CURLcode code, const char *why, struct err *e) {
+static int silence_error(CURL *curl, const struct http_request *rq, struct err *e) {
+    curl_off_t connected = 0, asked = 0;
+
+    (void)curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
+    (void)curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &asked);
+    if (asked)
+        return err_set(e, -ETIMEDOUT, "it takes the request, and then nothing comes for %ld s", stall_seconds(rq));
+    return err_set(e, -ETIMEDOUT, "%s %ld s",
+                   connected ? "it takes the connection, and then nothing comes for" : "there is no connection within",
+                   HTTP_CONNECT_SECONDS);
+}
+
+static int transfer_error(CURL *curl, const struct http_request *rq, CURLcode code, const char *why, struct err *e) {
     long proxy_status = 0;
+
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return silence_error(curl, rq, e);
 
     (void)curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     if (proxy_status >= 300)
@@ -245,8 +288,8 @@ static void resolve_location(CURL *curl, struct http_reply *rp) {
 }
 
 /* One exchange. -EAGAIN: it broke in a way that may pass. */
-static int send_once(CURL *curl, const struct http_request *rq, struct http_reply *rp, struct err *e) {
-    struct exchange x = {.curl = curl, .rq = rq, .rp = rp};
+static int send_once(CURL *curl, const struct http_request *rq, struct http_reply *rp, bool *said, struct err *e) {
+    struct exchange x = {.curl = curl, .rq = rq, .rp = rp, .said = said};
     char why[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers = NULL;
 
@@ -270,7 +313,7 @@ static int send_once(CURL *curl, const struct http_request *rq, struct http_repl
     curl_slist_free_all(headers);
     if (x.sink_err.code)
         return err_set(e, x.sink_err.code, "%s", x.sink_err.msg);
-    return code ? transfer_error(curl, code, why, e) : 0;
+    return code ? transfer_error(curl, rq, code, why, e) : 0;
 }
 
 void http_reply_free(struct http_reply *r) {
@@ -304,26 +347,29 @@ static void pause_before(unsigned tries, unsigned retry_after_ms) {
 int http_request(CURL *curl, struct http_request *rq, struct http_reply *rp, struct err *e) {
     struct err why = {0};
     uint64_t reached = 0;
-    unsigned tries = 0;
+    unsigned tries = 0, silent = 0;
+    bool said = false;
 
     for (;;) {
         if (rq->prepare)
             rq->prepare(rq);
-        int r = send_once(curl, rq, rp, &why);
+        int r = send_once(curl, rq, rp, &said, &why);
         if (rq->from > reached) { /* a broken transfer that gets on is no failure yet */
             reached = rq->from;
-            tries = 0;
+            tries = silent = 0;
         }
         tries++;
+        silent += r == -ETIMEDOUT;
         /* A server that is not there may be starting; more often it is the wrong address. */
-        bool again = r == -EAGAIN || (r == -ECONNREFUSED && tries == 1) || (!r && http_status_passes(rp->status));
+        bool again = r == -EAGAIN || (r == -ETIMEDOUT && silent < (rq->body_len ? 1 : HTTP_SILENT_TRIES)) ||
+                     (r == -ECONNREFUSED && tries == 1) || (!r && http_status_passes(rp->status));
         if (!again || tries >= HTTP_TRIES_MAX)
             return r < 0 ? err_set(e, r == -EAGAIN ? -EIO : r, "%s", why.msg) : 0;
         if (r < 0)
             log_debug("%s: %s; trying again", rq->url, why.msg);
         else
             log_debug("%s: status %ld; trying again", rq->url, rp->status);
-        if (rp->retry_after_ms >= PAUSE_SAID_MS)
+        if (rp->retry_after_ms >= HTTP_WAIT_SAID_MS)
             log_notice("waiting %u s, as %s asks", rp->retry_after_ms / 1000, rq->url);
         pause_before(tries, rp->retry_after_ms);
     }

@@ -16,8 +16,11 @@
 
 #define HTTP_REDIRECTS_MAX 10L
 #define HTTP_CONNECT_SECONDS 20L
-#define HTTP_STALL_SECONDS 60L /* less than a byte a second for that long: the connection is given up */
+#define HTTP_STALL_SECONDS 30L        /* less than a byte a second for that long: the connection is given up */
+#define HTTP_UPLOAD_STALL_SECONDS 60L /* after an upload a server may have much to do before it says so */
+#define HTTP_SILENT_TRIES 2u          /* with silence between them; an upload has one */
 #define HTTP_TRIES_MAX 6u
+#define HTTP_WAIT_SAID_MS 5000u
 #define HTTP_PAUSE_MAX_MS 60000u /* no Retry-After makes us wait longer */
 #define HTTP_ERROR_BODY_MAX ((size_t)64 << 10)
 
@@ -36,6 +39,7 @@ struct http_request {
     uint64_t body_len;
     uint64_t from;       /* GET: only the bytes from here on */
     const char *ca_file; /* trusted besides the system's; NULL: none */
+    long stall_seconds;  /* 0: as above */
     http_sink_fn *sink;  /* gets the body of a status 200 or 206; NULL: nobody wants it */
     void *sink_ctx;
     void (*sent)(void *ctx, uint64_t bytes); /* upload progress; may be NULL */
@@ -58,9 +62,11 @@ void http_reply_free(struct http_reply *r);
 /*
  * Tries until there is a reply that another try would not better: connections that break and the statuses 408, 429,
  * 500, 502, 503 and 504 are repeated, HTTP_TRIES_MAX times without progress, with growing pauses or as the server asks.
+ * What is silent is given up sooner: a minute, at most. What is waited for is said after HTTP_WAIT_SAID_MS.
  *
  * 0: there is a reply, whatever its status. -ECONNREFUSED: there is no such server. -EPROTO: it does not speak TLS, or
- * not HTTP. -EKEYREJECTED: its certificate is not right. Others are the sink's, or tell that it broke too often.
+ * not HTTP. -ETIMEDOUT: it is silent. -EKEYREJECTED: its certificate is not right. Others are the sink's, or tell that
+ * it broke too often.
  */
 int http_request(CURL *curl, struct http_request *rq, struct http_reply *rp, struct err *e);
 

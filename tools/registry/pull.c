@@ -11,6 +11,7 @@
 #include "tools/registry/registry_priv.h"
 
 #define INDEX_DEPTH_MAX 4
+#define MIRRORS_SAID_MAX ((size_t)384)
 
 struct pull {
     const struct target *target;
@@ -123,6 +124,19 @@ static bool is_ours(int code) {
     return code == -ENOSPC || code == -EDQUOT || code == -ENOMEM || code == -EROFS;
 }
 
+/* The registry's reason is the message; those of the mirrors, which were asked first, come behind it. */
+struct tried {
+    char text[MIRRORS_SAID_MAX];
+    size_t len, share; /* of one of them: each is named */
+};
+
+static void note_mirror(struct tried *t, const struct endpoint *mirror, const struct err *why) {
+    size_t room = sizeof(t->text) - t->len;
+    int n = snprintf(t->text + t->len, room < t->share ? room : t->share, "; mirror %s: %s", mirror->host, why->msg);
+
+    t->len += n < 0 ? 0 : strlen(t->text + t->len);
+}
+
 int registry_pull(struct registry *r, const char *cache_dir, const struct reference *ref, const char *arch,
                   struct err *e) {
     struct endpoint *list[ENDPOINTS_MAX];
@@ -132,14 +146,21 @@ int registry_pull(struct registry *r, const char *cache_dir, const struct refere
 
     if (result < 0)
         return result;
+    struct tried tried = {.share = len > 1 ? MIRRORS_SAID_MAX / (len - 1) : 0};
+    struct err why = {0};
     for (size_t i = 0; i < len && (i == 0 || result < 0) && !(i && is_ours(result)); i++) {
         const struct target t = {.registry = r, .endpoint = list[i], .curl = r->curl, .repository = ref->repository};
         log_info("pulling %s from %s", ref->name, list[i]->host);
-        result = pull_from(&t, cache_dir, ref, arch, e);
-        if (result < 0 && i + 1 < len && !is_ours(result))
-            log_info("could not pull %s: %s; asking %s", ref->name, e->msg, list[i + 1]->host);
+        result = pull_from(&t, cache_dir, ref, arch, &why);
+        if (result < 0 && i + 1 < len && !is_ours(result)) {
+            log_info("could not pull %s: %s; asking %s", ref->name, why.msg, list[i + 1]->host);
+            note_mirror(&tried, list[i], &why);
+        }
     }
-    return result < 0 ? err_wrap(e, result, "could not pull %s", ref->name) : 0;
+    return result < 0
+               ? err_set(e, result, "could not pull %s: %.*s%s", ref->name,
+                         tried.len ? (int)(ERR_MSG_MAX - MIRRORS_SAID_MAX - 128) : ERR_MSG_MAX, why.msg, tried.text)
+               : 0;
 }
 
 static int look(const struct target *t, const struct reference *ref, const char *digest, bool *exists, struct err *e) {

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call unit_test,registry_test,tools/registry/registry_test.c $(PKG_SRC),$(PKG_TEST_PKGS)))
+$(foreach t,registry helper http,\
+  $(eval $(call unit_test,$(t)_test,tools/registry/$(t)_test.c $(PKG_SRC),$(PKG_TEST_PKGS))))

@@ -22,9 +22,11 @@ struct endpoint {
     char *url;      /* without /v2; before the first request it may lack a scheme */
     char *host;     /* for credentials and messages */
     bool mirror;
+    bool silent; /* it did not answer at all, and is not asked again */
     enum sign_in sign_in;
     char *realm, *service;
     struct creds creds;
+    bool creds_sought;
     struct token *tokens;
     size_t tokens_len;
     struct endpoint *next;
@@ -59,6 +61,8 @@ int endpoint_authorize(struct registry *r, struct endpoint *ep, CURL *curl, cons
 /* The header was refused: the next endpoint_authorize() asks for another. */
 void endpoint_forget(struct registry *r, struct endpoint *ep, const char *header);
 void endpoint_free(struct endpoint *ep);
+/* "; PROGRAM exited with ...": why there are no credentials for it, for the end of a message. "": that is not known. */
+const char *endpoint_complaint(const struct endpoint *ep, char *out, size_t len);
 
 /* --- request.c --- */
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/registry/helper.h"
 #include "tools/registry/registry_priv.h"
 
 /* Credentials go to the endpoint only: an upload's address may lie on another host. */
@@ -27,16 +28,18 @@ static int signed_in(const struct target *t, struct http_request *rq, struct htt
 }
 
 static int status_error(const struct target *t, const struct http_reply *rp, struct err *e) {
-    char why[256];
+    char why[256], more[HELPER_WORDS_MAX + 128];
     const char *host = t->endpoint->host;
 
     http_reason(rp, why, sizeof(why));
+    (void)endpoint_complaint(t->endpoint, more, sizeof(more));
     if (rp->status == 404)
         return err_set(e, -ENOENT, "%s does not have it%s", host, why);
     if (rp->status == 401 && !t->endpoint->creds.user && !t->endpoint->creds.identity)
-        return err_set(e, -EACCES, "%s wants to know who asks: docker login %s, or use --creds%s", host, host, why);
+        return err_set(e, -EACCES, "%s wants to know who asks: docker login %s, or use --creds%s%s", host, host, why,
+                       more);
     if (rp->status == 401 || rp->status == 403)
-        return err_set(e, -EACCES, "%s does not allow it (status %ld)%s", host, rp->status, why);
+        return err_set(e, -EACCES, "%s does not allow it (status %ld)%s%s", host, rp->status, why, more);
     if (rp->status == 429)
         return err_set(e, -EBUSY, "%s has had too many requests (status 429)%s", host, why);
     return err_set(e, -EIO, "%s answers with status %ld%s", host, rp->status, why);
