@@ -20,16 +20,19 @@ class Images(Layout):
         self.entries = [e for e in self.entries if e["annotations"]["org.opencontainers.image.ref.name"] != tag]
         return super().name(desc, tag)
 
-    def image(self, name, *layers, config=None, arch="amd64", statements=(), ready=None):
-        """Layers: {path: bytes}, a tar, or ready=[descriptors]. statements: SPDX documents attested of the image."""
+    def image(self, name, *layers, config=None, arch="amd64", statements=(), ready=None,
+              diff_ids=None):
+        """Layers: {path: bytes}, a tar, or ready=[descriptors], of which the configuration says diff_ids or nothing.
+        statements: SPDX documents attested of the image."""
         blobs = list(ready or [])
         diffs = []
         for layer in layers:
             data = tar_of(layer) if isinstance(layer, dict) else layer
             diffs.append("sha256:" + hashlib.sha256(data).hexdigest())
             blobs.append(self.blob(gzip.compress(data, 1, mtime=0), LAYER + "+gzip"))
+        rootfs = {"type": "layers", "diff_ids": diffs if diff_ids is None else diff_ids}
         doc = self.document({"architecture": arch, "os": "linux", "config": config or {"Cmd": ["/bin/sh"]},
-                             "rootfs": {"type": "layers", "diff_ids": diffs}})
+                             **({} if ready and diff_ids is None else {"rootfs": rootfs})})
         manifest = self.document({"schemaVersion": 2, "mediaType": MANIFEST, "config": doc, "layers": blobs})
         entries = [{**manifest, "platform": {"os": "linux", "architecture": arch}}]
         if statements:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers that nobody should trust: an error that names image and layer, or the right result; bounded memory."""
 import gzip
+import hashlib
 import os
 import struct
 import subprocess
@@ -10,7 +11,7 @@ import zlib
 import pytest
 from builds import Images, Built, build, refused, tar_with
 from conftest import COMMAND, DEADLINE_SECONDS
-from images import LAYER
+from images import COMPRESSORS, LAYER, tar_of
 
 DIR, LINK, HARD, CHAR, BLOCK, FIFO = b"5", b"2", b"1", b"3", b"4", b"6"
 MEMORY_KIB = 64 << 10
@@ -114,6 +115,33 @@ def test_torn_and_changed_layers(keelson, images):
     assert names_image_and_layer(refused(keelson, YAML), blob)
     path.unlink()
     assert "image docker.io/t/x:latest for linux/amd64 is not in the cache" in refused(keelson, YAML)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", None])
+def test_layers_are_those_of_the_configuration(keelson, images, compression):
+    """Their own digests are right; but who made the image unpacked something else, or in another order."""
+    tars = [tar_of({f"etc/{i}": os.urandom(200_000)}) for i in range(2)]
+    packed = [COMPRESSORS[compression](t) if compression else t for t in tars]
+    blobs = [images.blob(p, LAYER + (f"+{compression}" if compression else "")) for p in packed]
+    right = ["sha256:" + hashlib.sha256(t).hexdigest() for t in tars]
+    images.image("x", ready=blobs, diff_ids=right)
+    assert {"etc/0", "etc/1"} <= set(build(keelson, YAML).entries)
+    images.image("x", ready=blobs, diff_ids=right[::-1])
+    message = refused(keelson, YAML)
+    assert names_image_and_layer(message, blobs[0]) and f"digest {right[0]}" in message and right[1] in message, message
+    images.image("x", ready=blobs, diff_ids=[right[0], None])
+    assert names_image_and_layer(refused(keelson, YAML), blobs[1])
+    for ids in ([], right[:1], right * 2):
+        images.image("x", ready=blobs, diff_ids=ids)
+        message = refused(keelson, YAML)
+        assert f"image docker.io/t/x:latest: its manifest has 2 layers, and its configuration {len(ids)}" in message
+    # What stands behind the tar belongs to it, too, and a packed layer that lacks its end is cut off.
+    images.image("x", ready=[images.blob(COMPRESSORS[compression](tars[0] + b"more") if compression else tars[0] + b"more",
+                                         LAYER)], diff_ids=right[:1])
+    assert "the image's configuration says" in refused(keelson, YAML)
+    if compression:
+        images.image("x", ready=[images.blob(packed[0][:-5], LAYER)])
+        refused(keelson, YAML)
 
 
 def test_a_hundred_thousand_entries(keelson, images):

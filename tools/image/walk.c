@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two passes over the layers. The first learns names and metadata and checks every digest; the second streams the
- * contents of what stands in the end. Only metadata is held.
+ * Two passes over the layers. The first learns names and metadata and checks every digest, the configuration's diff_ids
+ * too; the second streams the contents of what stands in the end. Only metadata is held.
  */
 #include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ struct walk {
     const struct image *img;
     struct tree tree;
     struct layer_items *layers;
+    const json_t *diff_ids; /* NULL: there are none, or they were checked */
     size_t layer, seq;
     entry_fn *fn;
     void *data;
@@ -41,6 +43,9 @@ struct layer_source {
     const void *first; /* the first bytes, which were read to see what it is */
     size_t first_len;
     struct gunzip *gunzip; /* NULL: it is no gzip */
+    struct archive *zstd;  /* NULL: it is no zstd */
+    struct err zstd_err;   /* of the bytes that went into it */
+    EVP_MD_CTX *hash;      /* of what is unpacked; NULL: nobody wants it */
 };
 
 static ssize_t read_blob(void *data, const void **bytes, struct err *e) {
@@ -54,20 +59,75 @@ static ssize_t read_blob(void *data, const void **bytes, struct err *e) {
     return (ssize_t)n;
 }
 
-static int begin_source(struct layer_source *s) {
-    ssize_t n = blob_reader_read(&s->blob, &s->first, &s->err);
+static la_ssize_t on_packed(struct archive *a, void *data, const void **bytes) {
+    struct layer_source *s = data;
+    ssize_t n = read_blob(s, bytes, &s->zstd_err);
+
+    if (n < 0)
+        archive_set_error(a, (int)-n, "%s", s->zstd_err.msg);
+    return n;
+}
+
+/* A frame, or one that is to be skipped. */
+static bool zstd_wanted(const unsigned char *bytes, size_t len) {
+    return len >= 4 && (!memcmp(bytes, "\x28\xb5\x2f\xfd", 4) ||
+                        ((bytes[0] & 0xf0) == 0x50 && !memcmp(bytes + 1, "\x2a\x4d\x18", 3)));
+}
+
+static int begin_zstd(struct layer_source *s, struct err *e) {
+    struct archive_entry *entry;
+
+    s->zstd = archive_read_new();
+    if (s->zstd && archive_read_support_filter_zstd(s->zstd) == ARCHIVE_OK &&
+        archive_read_support_format_raw(s->zstd) == ARCHIVE_OK &&
+        archive_read_open(s->zstd, s, NULL, on_packed, NULL) == ARCHIVE_OK &&
+        archive_read_next_header(s->zstd, &entry) == ARCHIVE_OK)
+        return 0;
+    return err_set(e, -EBADMSG, "%s", s->zstd ? archive_error_string(s->zstd) : "out of memory");
+}
+
+static ssize_t read_zstd(struct layer_source *s, const void **bytes, struct err *e) {
+    size_t len = 0;
+    la_int64_t offset;
+    int r;
+
+    do
+        r = archive_read_data_block(s->zstd, bytes, &len, &offset);
+    while (r == ARCHIVE_OK && !len);
+    if (r == ARCHIVE_OK || r == ARCHIVE_EOF)
+        return r == ARCHIVE_OK ? (ssize_t)len : 0;
+    return err_set(e, s->zstd_err.code ? s->zstd_err.code : -EBADMSG, "%s",
+                   s->zstd_err.code ? s->zstd_err.msg : archive_error_string(s->zstd));
+}
+
+static int begin_source(struct layer_source *s, struct err *e) {
+    ssize_t n = blob_reader_read(&s->blob, &s->first, e);
 
     s->begun = true;
     s->first_len = n > 0 ? (size_t)n : 0;
-    return n < 0 ? (int)n : gunzip_wanted(s->first, s->first_len) ? gunzip_new(read_blob, s, &s->gunzip, &s->err) : 0;
+    if (n < 0)
+        return (int)n;
+    return gunzip_wanted(s->first, s->first_len) ? gunzip_new(read_blob, s, &s->gunzip, e)
+           : zstd_wanted(s->first, s->first_len) ? begin_zstd(s, e)
+                                                 : 0;
 }
 
-/* A tar ends before its gzip does, whose last bytes are its checksum. */
+static ssize_t read_unpacked(struct layer_source *s, const void **bytes, struct err *e) {
+    ssize_t n = s->begun ? 0 : begin_source(s, e);
+
+    if (!n)
+        n = s->gunzip ? gunzip_read(s->gunzip, bytes, e) : s->zstd ? read_zstd(s, bytes, e) : read_blob(s, bytes, e);
+    if (n > 0 && s->hash && EVP_DigestUpdate(s->hash, *bytes, (size_t)n) != 1)
+        return err_set(e, -EIO, "could not hash it");
+    return n;
+}
+
+/* A tar ends before what it is packed in does: there is a checksum, and the digest is of all of it. */
 static int drain(struct layer_source *s, struct err *e) {
     const void *bytes;
-    ssize_t n = 0;
+    ssize_t n;
 
-    while (s->gunzip && (n = gunzip_read(s->gunzip, &bytes, e)) > 0)
+    while ((n = read_unpacked(s, &bytes, e)) > 0)
         continue;
     return n < 0 ? err_wrap(e, (int)n, "could not read the layer") : 0;
 }
@@ -75,17 +135,19 @@ static int drain(struct layer_source *s, struct err *e) {
 static void end_source(struct layer_source *s) {
     if (s->gunzip)
         gunzip_free(s->gunzip);
+    if (s->zstd)
+        (void)archive_read_free(s->zstd);
+    EVP_MD_CTX_free(s->hash);
     s->gunzip = NULL;
+    s->zstd = NULL;
+    s->hash = NULL;
     s->begun = false;
     s->first_len = 0;
 }
 
 static la_ssize_t on_read(struct archive *a, void *data, const void **bytes) {
     struct layer_source *s = data;
-    ssize_t n = s->begun ? 0 : begin_source(s);
-
-    if (!n)
-        n = s->gunzip ? gunzip_read(s->gunzip, bytes, &s->err) : read_blob(s, bytes, &s->err);
+    ssize_t n = read_unpacked(s, bytes, &s->err);
 
     if (n < 0)
         archive_set_error(a, (int)-n, "%s", s->err.msg);
@@ -95,13 +157,27 @@ static la_ssize_t on_read(struct archive *a, void *data, const void **bytes) {
 static struct archive *open_archive(struct layer_source *s) {
     struct archive *a = archive_read_new();
 
-    if (a && archive_read_support_filter_zstd(a) == ARCHIVE_OK && archive_read_support_format_tar(a) == ARCHIVE_OK &&
-        archive_read_support_format_empty(a) == ARCHIVE_OK &&
+    if (a && archive_read_support_format_tar(a) == ARCHIVE_OK && archive_read_support_format_empty(a) == ARCHIVE_OK &&
         archive_read_open(a, s, NULL, on_read, NULL) == ARCHIVE_OK)
         return a;
     if (a)
         (void)archive_read_free(a);
     return NULL;
+}
+
+/* The digest of a layer is that of the packed bytes; who made the image says of the others what they were. */
+static int check_diff_id(const struct walk *w, const struct layer_source *s, struct err *e) {
+    const char *expected = json_string_value(json_array_get(w->diff_ids, w->layer));
+    char digest[DIGEST_MAX];
+
+    if (!w->diff_ids)
+        return 0;
+    (void)snprintf(digest, sizeof(digest), "%s", w->img->layers[w->layer].digest);
+    int r = s->gunzip || s->zstd ? digest_final(s->hash, digest, e) : 0;
+    if (!r && (!expected || strcmp(digest, expected) != 0))
+        r = err_set(e, -EBADMSG, "what is in it has digest %s, and the image's configuration says %.80s", digest,
+                    expected ? expected : "nothing that is one");
+    return r;
 }
 
 static int read_layer(struct walk *w, struct layer_source *s, entry_fn *fn, struct err *e) {
@@ -110,6 +186,8 @@ static int read_layer(struct walk *w, struct layer_source *s, entry_fn *fn, stru
 
     if (r < 0)
         return r;
+    if (w->diff_ids && !(s->hash = digest_new()))
+        return err_errno(e, -ENOMEM, "could not read it");
     struct archive *a = open_archive(s);
     if (!a)
         return err_set(e, s->err.code ? s->err.code : -EBADMSG, "could not open it: %s",
@@ -122,6 +200,8 @@ static int read_layer(struct walk *w, struct layer_source *s, entry_fn *fn, stru
         r = drain(s, e);
     if (!r)
         r = blob_reader_end(&s->blob, e);
+    if (!r)
+        r = check_diff_id(w, s, e);
     (void)archive_read_free(a);
     return r;
 }
@@ -235,13 +315,27 @@ static int emit(void *data, const struct entry *entry, const struct entry_conten
     return n == first ? emit_node(w, n, &i->meta, content, e) : emit_link(w, n, first, e);
 }
 
+/* A configuration without any says nothing of its layers. */
+static int find_diff_ids(struct walk *w, struct err *e) {
+    const json_t *ids = json_object_get(json_object_get(w->img->config, "rootfs"), "diff_ids");
+
+    if (ids && json_array_size(ids) != w->img->layers_len)
+        return err_set(e, -EBADMSG, "image %s: its manifest has %zu layers, and its configuration %zu", w->img->ref,
+                       w->img->layers_len, json_array_size(ids));
+    w->diff_ids = ids;
+    return 0;
+}
+
 int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e) {
     struct walk w = {.img = img, .fn = fn, .data = data};
 
     w.layers = calloc(img->layers_len + 1, sizeof(*w.layers));
     int r = w.layers ? 0 : err_errno(e, -ENOMEM, "could not read image %s", img->ref);
     if (!r)
+        r = find_diff_ids(&w, e);
+    if (!r)
         r = each_layer(&w, learn, e);
+    w.diff_ids = NULL;
     if (!r)
         r = each_layer(&w, emit, e);
     for (size_t i = 0; w.layers && i < img->layers_len; i++)
