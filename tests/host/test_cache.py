@@ -12,7 +12,7 @@ import time
 import pytest
 import servers
 from conftest import COMMAND
-from images import Layout
+from images import MANIFEST, Layout
 from servers import Fault
 
 TOOL_SECONDS = 60
@@ -339,6 +339,35 @@ def test_signatures_go_with_the_last_image_of_their_repository(keelson):
     assert "4 images, 13 blobs, 0 wrong" in keelson.verify()
     keelson.run("cache", "rm", "t/y:1")
     assert names_in(keelson) == others - {f"y:{of_index}.sig"}
+
+
+def test_referrers_go_with_the_last_entry_of_their_subject(keelson):
+    """Signatures and the like that have no name and say what they are about, as OCI has them."""
+    cache = Layout(keelson.cache)
+    manifest = cache.manifest([{"etc/x": b"x"}])
+    index = cache.index({"amd64": manifest})
+    config = cache.blob(b"{}", "application/vnd.oci.empty.v1+json")
+
+    def refer(subject, text):
+        return cache.document({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "subject": subject,
+                               "layers": [cache.blob(text, "text/plain")]})
+    of_index, of_manifest = refer(index, b"sbom"), refer(manifest, b"signature")
+    of_referrer, of_other = refer(of_index, b"signed sbom"), refer({**config, "digest": "sha256:" + "0" * 64}, b"other")
+    cache.name(index, "docker.io/t/x:1")
+    cache.name(manifest, "docker.io/t/y:1")
+    file = keelson.cache / "index.json"
+    written = json.loads(file.read_text())
+    written["manifests"] += [of_referrer, of_index, of_manifest, of_other]
+    file.write_text(json.dumps(written))
+
+    def left():
+        return [m["digest"] for m in json.loads(file.read_text())["manifests"]]
+    keelson.run("cache", "rm", "t/x:1")
+    assert left() == [manifest["digest"], of_manifest["digest"], of_other["digest"]]
+    assert "3 images, 8 blobs, 0 wrong" in keelson.verify()
+    keelson.run("cache", "rm", "t/y:1")
+    assert left() == [of_other["digest"]]
+    assert len(list((keelson.cache / "blobs/sha256").iterdir())) == 3
 
 
 def test_images_are_removed_from_a_full_disk(keelson, tmp_path):

@@ -16,7 +16,7 @@ int cache_ls(const char *cache_dir, char *const *refs, size_t len, bool json, st
 
 /* Removes what no name reaches; prints what it freed. Waits for those who add to the cache. */
 int cache_gc(const char *cache_dir, struct err *e);
-/* Removes the names, those of signatures that nothing is left of, and then what no other name reaches. */
+/* Removes the names, signatures and referrers of what nothing is left of, and then what no other name reaches. */
 int cache_rm(const char *cache_dir, const char *const *refs, size_t len, struct err *e);
 /* Of these images (NULL: of all), those that their registry has under that name, unchanged; says which stay, and why.
  */
@@ -37,7 +37,7 @@ struct swept {
     size_t removed;
 };
 
-/* Removes what no name reaches but those. The caller has the lock CACHE_USERS. */
+/* Removes what no entry reaches but those (see layout_entry_is()). The caller has the lock CACHE_USERS. */
 int cache_sweep(const char *cache_dir, const char *const *but, size_t len, struct swept *done, struct err *e);
 int cache_print_swept(const struct swept *s, struct err *e);
 

@@ -25,9 +25,9 @@ static int compare(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_one_of(const char *name, const char *const *names, size_t len) {
-    for (size_t i = 0; name && i < len; i++)
-        if (!strcmp(names[i], name))
+static bool is_one_of(const json_t *entry, const char *const *keys, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (layout_entry_is(entry, keys[i]))
             return true;
     return false;
 }
@@ -40,7 +40,7 @@ static int reach_all(const char *cache_dir, const char *const *but, size_t len, 
     int r = layout_load(cache_dir, &index, e);
 
     json_array_foreach(json_object_get(index, "manifests"), i, entry) {
-        if (is_one_of(layout_entry_name(entry), but, len))
+        if (is_one_of(entry, but, len))
             continue;
         r = layout_entry(entry, &desc, e);
         if (r == -ENODATA) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images go by their names; with the last name of an image in a repository go the signatures of it there. */
+/*
+ * Images go by their names; with the last name of an image in a repository go the signatures of it there, and with the
+ * last entry that reaches it the manifests without a name that are about it (OCI's `subject`).
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -14,15 +17,15 @@
 struct going {
     const char *cache_dir;
     json_t *index;
-    json_t *names; /* to be removed: what was asked for, then what is attached to it */
+    json_t *names; /* to be removed: what was asked for, then what is about it, as layout_entry_is() */
 };
 
-static bool has_name(const struct going *g, const char *name) {
+static bool goes(const struct going *g, const json_t *entry) {
     const json_t *one;
     size_t i;
 
     json_array_foreach(g->names, i, one) {
-        if (!strcmp(json_string_value(one), name))
+        if (layout_entry_is(entry, json_string_value(one)))
             return true;
     }
     return false;
@@ -52,16 +55,22 @@ static bool reaches(const struct closure *c, const char *hex) {
     return false;
 }
 
+/* Of the repository (NULL: of all), but for what is attached there. */
+static bool is_of(const char *name, const char *repository) {
+    size_t len = repository ? repository_len(repository) : 0;
+
+    return !repository ||
+           (name && repository_len(name) == len && !strncmp(name, repository, len) && !attached_to(name));
+}
+
 /* What the entries of that repository reach, those that go or those that stay. What is damaged may reach anything. */
 static int reach(const struct going *g, const char *repository, bool going, struct closure *c, bool *unknown) {
-    size_t len = repository_len(repository), i;
     const json_t *entry;
+    size_t i;
 
     json_array_foreach(json_object_get(g->index, "manifests"), i, entry) {
-        const char *name = layout_entry_name(entry);
         struct blob_desc desc;
-        if (!name || repository_len(name) != len || strncmp(name, repository, len) != 0 || attached_to(name) ||
-            has_name(g, name) != going)
+        if (!is_of(layout_entry_name(entry), repository) || goes(g, entry) != going)
             continue;
         int r = layout_entry(entry, &desc, NULL);
         if (!r)
@@ -73,42 +82,69 @@ static int reach(const struct going *g, const char *repository, bool going, stru
     return 0;
 }
 
-static int add_attached(struct going *g, const char *name) {
-    AUTO_CLOSURE struct closure goes = {0}, stays = {0};
+/* 1: a manifest of that digest goes, and none stays. */
+static int is_last(const struct going *g, const char *repository, const char *hex) {
+    AUTO_CLOSURE struct closure going = {0}, staying = {0};
     bool unknown = false;
-    const char *hex = attached_to(name);
+    int r = reach(g, repository, true, &going, &unknown);
 
-    if (!hex || has_name(g, name))
-        return 0;
-    int r = reach(g, name, true, &goes, &unknown);
-    if (r || !reaches(&goes, hex))
+    if (r || !reaches(&going, hex))
         return r;
     unknown = false;
-    r = reach(g, name, false, &stays, &unknown);
-    if (r || unknown || reaches(&stays, hex))
-        return r;
-    return json_array_append_new(g->names, json_string(name)) < 0 ? -ENOMEM : 0;
+    r = reach(g, repository, false, &staying, &unknown);
+    return r ? r : !unknown && !reaches(&staying, hex);
 }
 
-/* Those that are attached come last, and so are never asked for what is attached to them. */
-static int collect(struct going *g, const char *const *refs, size_t len, struct err *e) {
+static int add_attached(struct going *g, const json_t *entry) {
+    const char *name = layout_entry_name(entry), *hex = name ? attached_to(name) : NULL;
+    int r = !hex || goes(g, entry) ? 0 : is_last(g, name, hex);
+
+    return r > 0 && json_array_append_new(g->names, json_string(name)) < 0 ? -ENOMEM : r;
+}
+
+static int add_referrer(struct going *g, const json_t *entry) {
+    AUTO_JSON json_t *doc = NULL;
+    struct blob_desc desc, subject;
+
+    if (layout_entry_name(entry) || goes(g, entry) || layout_entry(entry, &desc, NULL) < 0 ||
+        !blob_exists(g->cache_dir, &desc) || blob_load_json(g->cache_dir, &desc, &doc, NULL) < 0 ||
+        blob_desc_parse(json_object_get(doc, "subject"), "$.subject", &subject, NULL) < 0)
+        return 0;
+    int r = is_last(g, NULL, subject.digest + strlen("sha256:"));
+    return r > 0 && json_array_append_new(g->names, json_sprintf("@%s", desc.digest)) < 0 ? -ENOMEM : r;
+}
+
+/* What is attached is never asked for what is attached to it; a referrer may have referrers. */
+static int add_what_is_about(struct going *g, struct err *e) {
     const json_t *entry;
     size_t i;
+    int r = 0, found = 1;
+
+    json_array_foreach(json_object_get(g->index, "manifests"), i, entry) {
+        if (r >= 0)
+            r = add_attached(g, entry);
+    }
+    for (; found > 0 && r >= 0;) {
+        found = 0;
+        json_array_foreach(json_object_get(g->index, "manifests"), i, entry) {
+            if (r >= 0 && (r = add_referrer(g, entry)) > 0)
+                found++;
+        }
+    }
+    return r < 0 ? err_errno(e, r, "could not remove images") : 0;
+}
+
+static int collect(struct going *g, const char *const *refs, size_t len, struct err *e) {
     int r = layout_load(g->cache_dir, &g->index, e);
 
-    for (i = 0; i < len && !r; i++) {
+    for (size_t i = 0; i < len && !r; i++) {
         AUTO_FREE char *full = NULL;
         r = image_ref_normalize(refs[i], &full, e);
         const char *stored = r ? NULL : layout_stored_name(g->index, full);
         if (!r && json_array_append_new(g->names, json_string(stored ? stored : full)) < 0)
             r = err_errno(e, -ENOMEM, "could not remove images");
     }
-    json_array_foreach(json_object_get(g->index, "manifests"), i, entry) {
-        const char *name = layout_entry_name(entry);
-        if (!r && name && add_attached(g, name) < 0)
-            r = err_errno(e, -ENOMEM, "could not remove images");
-    }
-    return r;
+    return r ? r : add_what_is_about(g, e);
 }
 
 /* A full disk has no room for an index without the names: what only they reach goes first then. */

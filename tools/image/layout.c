@@ -41,6 +41,12 @@ const char *layout_entry_name(const json_t *entry) {
     return json_string_value(json_object_get(json_object_get(entry, "annotations"), REF_NAME));
 }
 
+bool layout_entry_is(const json_t *entry, const char *key) {
+    const char *name = layout_entry_name(entry), *digest = json_string_value(json_object_get(entry, "digest"));
+
+    return name ? !strcmp(name, key) : digest && *key == '@' && !strcmp(digest, key + 1);
+}
+
 int layout_entry(const json_t *entry, struct blob_desc *out, struct err *e) {
     const char *name = layout_entry_name(entry);
     int r = json_object_get(entry, "digest") ? blob_desc_parse(entry, "$", out, e)
@@ -146,8 +152,7 @@ static int drop_name(json_t *manifests, const char *ref) {
     int dropped = 0;
 
     for (size_t i = json_array_size(manifests); i-- > 0;) {
-        const char *name = layout_entry_name(json_array_get(manifests, i));
-        if (!name || strcmp(name, ref) != 0)
+        if (!layout_entry_is(json_array_get(manifests, i), ref))
             continue;
         if (json_array_remove(manifests, i) < 0)
             return -ENOMEM;

@@ -36,6 +36,12 @@ int layout_load(const char *cache_dir, json_t **index, struct err *e);
 /* The name of an entry of its manifests; NULL: it has none. */
 const char *layout_entry_name(const json_t *entry);
 
+/*
+ * What an entry goes by where entries are removed: its name, or "@DIGEST" if it has none, as what refers to an image
+ * may (OCI's referrers).
+ */
+bool layout_entry_is(const json_t *entry, const char *key);
+
 /* The name of the entry that layout_find() takes for a name, which may lack ":latest"; NULL: none. */
 const char *layout_stored_name(const json_t *index, const char *ref);
 
@@ -45,7 +51,10 @@ const char *layout_stored_name(const json_t *index, const char *ref);
  */
 int layout_entry(const json_t *entry, struct blob_desc *out, struct err *e);
 
-/* Takes the names away; -ENOENT: the first that is not there, and nothing is changed. Waits as layout_name(). */
+/*
+ * Takes the names, or what layout_entry_is(), away; -ENOENT: the first that is not there, and nothing is changed. Waits
+ * as layout_name().
+ */
 int layout_unname(const char *cache_dir, const char *const *refs, size_t refs_len, struct err *e);
 
 #endif
