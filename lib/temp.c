@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,52 +18,148 @@
 #include "lib/log.h"
 
 #define WALK_FDS 16
+#define LINKS_MAX 40
+#define RANDOM "XXXXXX"
+#define RANDOM_LEN strlen(RANDOM)
+
+struct made {
+    char *path;
+    int fd; /* of a folder that is locked; else -1 */
+};
 
 /* What there is, for the thread that waits for signals. Of the whole program, as signals are. */
 static struct {
     pthread_mutex_t lock; /* held while one comes or goes, and from a signal to the end */
-    char **paths;
+    struct made *v;
     size_t len, cap;
 } there = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Under the lock. Without memory it is there all the same, and is left by a signal. */
-static void enter(const char *path) {
-    if (ARRAY_ROOM(there.paths, there.len, there.cap) < 0)
-        return;
-    there.paths[there.len] = strdup(path);
-    there.len += there.paths[there.len] != NULL;
+/* Under the lock. */
+static int enter(const char *path, int fd) {
+    if (ARRAY_ROOM(there.v, there.len, there.cap) < 0)
+        return -ENOMEM;
+    struct made *m = &there.v[there.len];
+    *m = (struct made){strdup(path), fd};
+    if (!m->path)
+        return -ENOMEM;
+    there.len++;
+    return 0;
 }
 
 static void forget(const char *path) {
     for (size_t i = 0; i < there.len; i++)
-        if (!strcmp(there.paths[i], path)) {
-            free(there.paths[i]);
-            there.paths[i] = there.paths[--there.len];
+        if (!strcmp(there.v[i].path, path)) {
+            free(there.v[i].path);
+            if (there.v[i].fd >= 0)
+                (void)close(there.v[i].fd);
+            there.v[i] = there.v[--there.len];
             break;
         }
     if (there.len)
         return;
-    free(there.paths);
-    there.paths = NULL;
+    free(there.v);
+    there.v = NULL;
     there.cap = 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static bool still_there(int fd, const char *path) {
+    struct stat ours, theirs;
+
+    return fstat(fd, &ours) == 0 && lstat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+           ours.st_dev == theirs.st_dev;
+}
+
+/* Who removes what is left locks it before, too: it may be gone then, and has to be made again. */
+static bool lock_new(int fd, const char *path) {
+    while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+        ;
+    return still_there(fd, path);
+}
+
+/* The lock goes with its process. What is not ours may be anything, and may change while it is removed. */
+static void remove_left(const char *path) {
+    struct stat st;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) ||
+        flock(fd, LOCK_EX | LOCK_NB) < 0 || !still_there(fd, path))
+        return;
+    if (nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS) != 0)
+        log_warning("could not remove %s: %s", path, strerror(errno));
+}
+
+/* template ends in XXXXXX. */
+static void remove_all_left(const char *template) {
+    const char *name = strrchr(template, '/') + 1;
+    size_t len = strlen(name);
+    AUTO_FREE char *dir = strndup(template, (size_t)(name - template));
+    AUTO_NAMES struct names names = {0};
+
+    if (!dir || list_dir(dir, &names, NULL) < 0)
+        return; /* whoever makes something there says so */
+    for (size_t i = 0; i < names.len; i++) {
+        AUTO_FREE char *path = NULL;
+        if (strlen(names.v[i]) == len && !strncmp(names.v[i], name, len - RANDOM_LEN) &&
+            (path = path_join(dir, names.v[i])))
+            remove_left(path);
+    }
+}
+
+/* DIR/.NAME.keelson-XXXXXX beside a path, DIR/ included. */
+static char *template_beside(const char *path) {
+    const char *slash = strrchr(path, '/');
+    int dir = slash ? (int)(slash + 1 - path) : 0;
+    char *out = NULL;
+
+    return asprintf(&out, "%.*s.%s.keelson-" RANDOM, dir ? dir : 2, dir ? path : "./", path + dir) < 0 ? NULL : out;
+}
+
+static int make_dir(struct temp_dir *t, const char *template, bool locked, struct err *e) {
+    int n = snprintf(t->path, sizeof(t->path), "%s", template), fd = -1;
+    int r = n >= (int)sizeof(t->path) ? -ENAMETOOLONG : 0;
+
+    (void)pthread_mutex_lock(&there.lock);
+    while (!r && fd < 0) {
+        memcpy(t->path + n - RANDOM_LEN, RANDOM, RANDOM_LEN);
+        r = mkdtemp(t->path) ? 0 : -errno;
+        if (r || !locked)
+            break;
+        fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = fd < 0 && errno != ENOENT ? -errno : 0;
+        if (fd >= 0 && !lock_new(fd, t->path))
+            (void)close(steal_fd(&fd));
+    }
+    if (!r && (r = enter(t->path, fd)) < 0)
+        (void)rmdir(t->path);
+    if (r < 0 && fd >= 0)
+        (void)close(fd);
+    (void)pthread_mutex_unlock(&there.lock);
+    if (!r)
+        return 0;
+    *t->path = '\0';
+    return err_errno(e, r, "could not create a temporary folder in %.*s", (int)(strrchr(template, '/') - template),
+                     template);
 }
 
 int temp_dir_make(struct temp_dir *t, const char *parent, const char *prefix, struct err *e) {
     const char *tmpdir = getenv("TMPDIR");
+    AUTO_FREE char *template = NULL;
 
     if (!parent)
         parent = tmpdir && *tmpdir ? tmpdir : "/tmp";
-    int n = snprintf(t->path, sizeof(t->path), "%s/%sXXXXXX", parent, prefix);
-    (void)pthread_mutex_lock(&there.lock);
-    int r = n >= (int)sizeof(t->path) ? -ENAMETOOLONG : mkdtemp(t->path) ? 0 : -errno;
-    if (!r)
-        enter(t->path);
-    (void)pthread_mutex_unlock(&there.lock);
-    if (r < 0) {
-        *t->path = '\0';
-        return err_errno(e, r, "could not create a temporary folder in %s", parent);
+    *t->path = '\0';
+    if (asprintf(&template, "%s/%s" RANDOM, parent, prefix) < 0) {
+        template = NULL;
+        return err_errno(e, -ENOMEM, "could not create a temporary folder");
     }
-    return 0;
+    return make_dir(t, template, false, e);
 }
 
 bool temp_is_special(const char *path) {
@@ -71,20 +168,18 @@ bool temp_is_special(const char *path) {
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-int temp_dir_make_beside(struct temp_dir *t, const char *path, const char *prefix, struct err *e) {
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    AUTO_FREE char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+int temp_dir_make_beside(struct temp_dir *t, const char *path, struct err *e) {
+    AUTO_FREE char *target = NULL;
 
-    if (!parent)
-        return err_errno(e, -ENOMEM, "could not create a temporary folder");
-    return temp_dir_make(t, path && !temp_is_special(path) ? parent : NULL, prefix, e);
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
+    if (!path || temp_is_special(path))
+        return temp_dir_make(t, NULL, "keelson-", e);
+    *t->path = '\0';
+    int r = temp_target(path, &target);
+    AUTO_FREE char *template = r < 0 ? NULL : template_beside(target);
+    if (!template)
+        return err_errno(e, r < 0 ? r : -ENOMEM, "could not write %s", path);
+    remove_all_left(template);
+    return make_dir(t, template, true, e);
 }
 
 void temp_dir_remove(struct temp_dir *t) {
@@ -98,13 +193,65 @@ void temp_dir_remove(struct temp_dir *t) {
     *t->path = '\0';
 }
 
-int temp_file_make(char *path) {
+/* A link that somebody else has put where all may write leads where they want. */
+static bool may_follow(const char *link) {
+    const char *slash = strrchr(link, '/');
+    AUTO_FREE char *dir = slash ? strndup(link, slash == link ? 1 : (size_t)(slash - link)) : strdup(".");
+    struct stat of_dir, of_link;
+
+    return dir && stat(dir, &of_dir) == 0 && lstat(link, &of_link) == 0 &&
+           (!(of_dir.st_mode & S_ISVTX) || !(of_dir.st_mode & S_IWOTH) || of_link.st_uid == geteuid() ||
+            of_link.st_uid == of_dir.st_uid);
+}
+
+int temp_target(const char *path, char **out) {
+    AUTO_FREE char *now = strdup(path);
+
+    for (int links = 0; now && links < LINKS_MAX; links++) {
+        char to[PATH_MAX];
+        ssize_t n = readlink(now, to, sizeof(to) - 1);
+        if (n < 0) { /* no link: what else is wrong with it shows when it is written */
+            *out = steal_ptr(&now);
+            return 0;
+        }
+        to[n] = '\0';
+        if (!may_follow(now))
+            return -EACCES;
+        const char *slash = strrchr(now, '/');
+        char *next = NULL;
+        if (asprintf(&next, "%.*s%s", *to == '/' || !slash ? 0 : (int)(slash + 1 - now), now, to) < 0)
+            return -ENOMEM;
+        free(now);
+        now = next;
+    }
+    return now ? -ELOOP : -ENOMEM;
+}
+
+int temp_file_make(const char *path, char **made) {
+    AUTO_FREE char *target = NULL;
+    int r = temp_target(path, &target), fd = -1;
+    AUTO_FREE char *template = r < 0 ? NULL : template_beside(target);
+
+    if (!template)
+        return r < 0 ? r : -ENOMEM;
+    remove_all_left(template);
     (void)pthread_mutex_lock(&there.lock);
-    int fd = mkostemp(path, O_CLOEXEC), r = fd < 0 ? -errno : fd;
-    if (fd >= 0)
-        enter(path);
+    while (!r && fd < 0) {
+        memcpy(template + strlen(template) - RANDOM_LEN, RANDOM, RANDOM_LEN);
+        fd = mkostemp(template, O_CLOEXEC);
+        r = fd < 0 ? -errno : 0;
+        if (!r && !lock_new(fd, template))
+            (void)close(steal_fd(&fd));
+    }
+    if (!r && (r = enter(template, -1)) < 0) {
+        (void)unlink(template);
+        (void)close(fd);
+    }
     (void)pthread_mutex_unlock(&there.lock);
-    return r;
+    if (r < 0)
+        return r;
+    *made = steal_ptr(&template);
+    return fd;
 }
 
 /* What open(2) would give a new file. */
@@ -116,8 +263,13 @@ static mode_t new_mode(void) {
 }
 
 int temp_file_rename(const char *path, const char *to) {
+    AUTO_FREE char *target = NULL;
+    int r = temp_target(to, &target);
+
+    if (r < 0)
+        return r;
     (void)pthread_mutex_lock(&there.lock);
-    int r = chmod(path, new_mode()) < 0 || rename(path, to) < 0 ? -errno : 0;
+    r = chmod(path, new_mode()) < 0 || rename(path, target) < 0 ? -errno : 0;
     if (!r)
         forget(path);
     (void)pthread_mutex_unlock(&there.lock);
@@ -139,10 +291,12 @@ int temp_special_open(const char *path) {
 }
 
 int temp_file_write(const char *path, const void *data, size_t len, struct err *e) {
+    AUTO_FREE char *target = NULL;
     AUTO_CLOSE int fd = temp_special_open(path);
-    if (fd == -ENOENT)
-        return write_file_atomic(path, data, len, new_mode(), false, e);
-    int r = fd < 0 ? fd : write_full(fd, data, len);
+    int r = fd == -ENOENT ? temp_target(path, &target) : fd < 0 ? fd : write_full(fd, data, len);
+
+    if (!r && target)
+        return write_file_atomic(target, data, len, new_mode(), false, e);
     return r < 0 ? err_errno(e, r, "could not write %s", path) : 0;
 }
 
@@ -155,7 +309,7 @@ static void *wait_for_signals(void *data) {
         return NULL;
     (void)pthread_mutex_lock(&there.lock);
     for (size_t i = 0; i < there.len; i++)
-        (void)nftw(there.paths[i], remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(there.v[i].path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
     (void)signal(number, SIG_DFL);
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
     (void)kill(getpid(), number);

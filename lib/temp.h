@@ -15,16 +15,31 @@ struct temp_dir {
 /* parent: NULL for $TMPDIR, else /tmp. The name starts with the prefix. */
 int temp_dir_make(struct temp_dir *t, const char *parent, const char *prefix, struct err *e);
 
-/* In the folder that path is in; as with a parent of NULL if path is NULL, or a device or the like. */
-int temp_dir_make_beside(struct temp_dir *t, const char *path, const char *prefix, struct err *e);
+/*
+ * The same for what is to become `path`: in the folder that it is in, or $TMPDIR if it is NULL, or a device or the
+ * like. As temp_file_make() it removes what a process that was killed has left of this.
+ */
+int temp_dir_make_beside(struct temp_dir *t, const char *path, struct err *e);
 
 /* Removes it with everything in it. What cannot be removed is left, with a warning. */
 void temp_dir_remove(struct temp_dir *t);
 #define AUTO_TEMP_DIR AUTO(temp_dir_remove)
 
-/* path ends in XXXXXX, which is replaced. The descriptor, or -errno. */
-int temp_file_make(char *path);
-/* Gives it its name, over what has that, and the rights of a new file; then it is no longer temporary. 0 or -errno. */
+/*
+ * Where a path leads: itself, or what links that it is lead to, which need not be there. malloc'd in *out. 0 or -errno;
+ * -EACCES: somebody else's link in a folder that all may write to, which is not followed (as protected_symlinks has
+ * it).
+ */
+int temp_target(const char *path, char **out);
+
+/*
+ * A file beside the target of `path`, from which temp_file_rename() makes that. The descriptor, or -errno; *made is its
+ * name, malloc'd. It is locked (flock) while the descriptor is open; those that nobody has locked any more, as their
+ * process was killed, are removed before.
+ */
+int temp_file_make(const char *path, char **made);
+/* Gives it its name, over what has that, and the rights of a new file; then it is no longer temporary. 0 or -errno. A
+ * link of that name stays, and its target is replaced. */
 int temp_file_rename(const char *path, const char *to);
 void temp_file_remove(const char *path);
 

@@ -103,10 +103,99 @@ static void devices_and_fifos_are_written_into(void **state) {
     assert_true(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
     assert_int_equal(temp_special_open(file), -ENOENT);
     assert_int_equal(temp_special_open(t.path), -ENOENT);
-    assert_int_equal(temp_dir_make_beside(&beside, file, "b-", NULL), 0);
+    assert_int_equal(temp_dir_make_beside(&beside, file, NULL), 0);
     assert_int_equal(strncmp(beside.path, t.path, strlen(t.path)), 0);
-    assert_int_equal(temp_dir_make_beside(&elsewhere, fifo, "e-", NULL), 0);
+    assert_int_equal(temp_dir_make_beside(&elsewhere, fifo, NULL), 0);
     assert_int_not_equal(strncmp(elsewhere.path, t.path, strlen(t.path)), 0);
+}
+
+static size_t count(const char *dir) {
+    AUTO_NAMES struct names names = {0};
+
+    assert_int_equal(list_dir(dir, &names, NULL), 0);
+    return names.len;
+}
+
+/* What a process that is killed leaves has no lock any more. */
+static void what_the_dead_have_left_goes(void **state) {
+    AUTO_TEMP_DIR struct temp_dir t = {""}, alive = {""}, dir = {""};
+    AUTO_FREE char *first = NULL, *second = NULL;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(temp_dir_make(&t, NULL, "temp-test-", NULL), 0);
+    AUTO_FREE char *out = path_join(t.path, "out"), *left = path_join(t.path, ".out.keelson-abcdef");
+    AUTO_FREE char *folder = path_join(t.path, ".out.keelson-ABCDEF"), *inner = path_join(folder, "a/b");
+    AUTO_FREE char *other = path_join(t.path, ".out2.keelson-abcdef"), *own = path_join(t.path, ".out.backup");
+    assert_true(out && left && folder && inner && other && own);
+    AUTO_CLOSE int fd = temp_file_make(out, &first);
+    assert_true(fd >= 0);
+    assert_int_equal(temp_dir_make_beside(&alive, out, NULL), 0);
+    assert_int_equal(write_file_atomic(left, "x", 1, 0600, false, NULL), 0);
+    assert_int_equal(mkdir_p(inner, 0700, NULL), 0);
+    assert_int_equal(write_file_atomic(other, "x", 1, 0600, false, NULL), 0);
+    assert_int_equal(write_file_atomic(own, "x", 1, 0600, false, NULL), 0);
+    AUTO_CLOSE int again = temp_file_make(out, &second);
+    assert_true(again >= 0);
+    assert_int_equal(count(t.path), 5); /* first, second, alive, other, own */
+    assert_true(stat(first, &st) == 0 && stat(alive.path, &st) == 0 && stat(other, &st) == 0 && stat(own, &st) == 0);
+    assert_int_equal(mkdir_p(inner, 0700, NULL), 0);
+    assert_int_equal(temp_dir_make_beside(&dir, out, NULL), 0);
+    assert_int_equal(stat(folder, &st), -1);
+    assert_int_equal(temp_file_rename(first, out), 0);
+    temp_file_remove(second);
+    temp_dir_remove(&alive);
+    temp_dir_remove(&dir);
+    assert_int_equal(count(t.path), 3);
+}
+
+static void links_are_written_through(void **state) {
+    AUTO_TEMP_DIR struct temp_dir t = {""};
+    AUTO_FREE char *made = NULL;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(temp_dir_make(&t, NULL, "temp-test-", NULL), 0);
+    AUTO_FREE char *link = path_join(t.path, "link"), *sub = path_join(t.path, "sub");
+    AUTO_FREE char *second = path_join(t.path, "sub/second"), *file = path_join(t.path, "sub/file");
+    AUTO_FREE char *loop = path_join(t.path, "loop"), *got = NULL;
+    assert_true(link && sub && second && file && loop);
+    assert_int_equal(mkdir_p(sub, 0700, NULL), 0);
+    assert_int_equal(symlink(second, link), 0);
+    assert_int_equal(symlink("file", second), 0); /* which is not there yet */
+    assert_int_equal(symlink("loop", loop), 0);
+    assert_int_equal(temp_target(link, &got), 0);
+    assert_string_equal(got, file);
+    free(steal_ptr(&got));
+    assert_int_equal(temp_target(loop, &got), -ELOOP);
+    AUTO_CLOSE int fd = temp_file_make(link, &made);
+    assert_true(fd >= 0);
+    assert_int_equal(strncmp(made, sub, strlen(sub)), 0);
+    assert_int_equal(temp_file_rename(made, link), 0);
+    assert_true(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    assert_true(lstat(second, &st) == 0 && S_ISLNK(st.st_mode));
+    assert_true(lstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0);
+    assert_int_equal(temp_file_write(link, "text", 4, NULL), 0);
+    assert_true(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    assert_true(lstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 4);
+}
+
+/* Only root can make a link of somebody else. */
+static void a_strangers_link_is_not_followed(void **state) {
+    AUTO_TEMP_DIR struct temp_dir t = {""};
+    AUTO_FREE char *got = NULL;
+
+    (void)state;
+    assert_int_equal(temp_dir_make(&t, NULL, "temp-test-", NULL), 0);
+    AUTO_FREE char *link = path_join(t.path, "link");
+    assert_true(link && symlink("/etc/passwd", link) == 0);
+    if (geteuid() != 0 || lchown(link, 12345, 12345) < 0)
+        skip();
+    assert_int_equal(chmod(t.path, 01777), 0);
+    assert_int_equal(temp_target(link, &got), -EACCES);
+    assert_int_equal(chmod(t.path, 0700), 0);
+    assert_int_equal(temp_target(link, &got), 0);
+    assert_string_equal(got, "/etc/passwd");
 }
 
 int main(void) {
@@ -115,6 +204,9 @@ int main(void) {
         cmocka_unit_test(the_parent_is_tmpdir_or_what_is_given),
         cmocka_unit_test(a_file_gets_its_name_and_everybodys_rights),
         cmocka_unit_test(devices_and_fifos_are_written_into),
+        cmocka_unit_test(what_the_dead_have_left_goes),
+        cmocka_unit_test(links_are_written_through),
+        cmocka_unit_test(a_strangers_link_is_not_followed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

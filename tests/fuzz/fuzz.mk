@@ -48,7 +48,7 @@ $(eval $(call fuzz_target,seccomp,runtime-config/words.c $(OCI_SRC),$(OCI_PKGS))
 # Of tools/: what a registry, a package folder and a policy file may hold.
 TOOLS_FUZZ_SRC := $(filter-out %_test.c,$(PKG_SRC))
 $(eval $(call fuzz_target,sign_in,tools/registry/sign_in.c tools/registry/http.c,jansson libcurl))
-$(eval $(call fuzz_target,credentials,tools/registry/creds.c,jansson libcrypto))
+$(eval $(call fuzz_target,credentials,tools/registry/creds.c tools/registry/helper.c,jansson libcrypto))
 $(eval $(call fuzz_target,recipe,$(TOOLS_FUZZ_SRC),$(PKG_TEST_PKGS)))
 $(eval $(call fuzz_target,policy,$(TOOLS_FUZZ_SRC),$(PKG_TEST_PKGS)))
 INSPECT_FUZZ_SRC := $(filter-out %/cmd_inspect.c,$(wildcard tools/inspect/*.c)) $(OUTPUT_SRC)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from builds import Images, build, refused, tar_with
 from conftest import COMMAND, DEADLINE_SECONDS
+from images import bzimage
 
 YAML = """kernel: {image: t/kernel, cmdline: "console=ttyS0"}
 init: [t/init]
@@ -214,6 +215,32 @@ def test_a_signal_leaves_nothing(keelson, images, number):
     job.communicate(timeout=DEADLINE_SECONDS)
     assert job.returncode == -number
     assert {p.name for p in keelson.home.iterdir()} == before and not list(temporary.iterdir())
+
+
+def test_what_a_killed_build_left_goes_with_the_next(keelson, images):
+    images.image("init", {"bin/x": os.urandom(20_000_000)})
+    words = ("build", "--offline", "--compress", "xz", "-f", "tar,kernel+initrd,tar-kernel-initrd", "t.yml")
+    job = keelson.start(*words)
+    while job.poll() is None and len(list(keelson.home.glob(".*"))) < 4:
+        time.sleep(0.01)
+    job.kill()
+    job.communicate(timeout=DEADLINE_SECONDS)
+    assert len(list(keelson.home.glob(".*"))) >= 4
+    images.image("init", {"bin/x": b"x"})
+    keelson.run(*words)
+    assert not list(keelson.home.glob(".*"))
+
+
+@pytest.mark.parametrize("form, name", [("tar", "t.tar"), ("kernel+initrd", "t-initrd.img"), ("kernel+squashfs", "t-squashfs.img"),
+                                        ("iso", "t.iso")])
+def test_links_are_written_through(keelson, images, form, name):
+    images.image("kernel", {"kernel": bzimage(b"k" * 1000), "kernel.tar": tar_with([])})
+    (keelson.home / "sub").mkdir()
+    (keelson.home / name).symlink_to("sub/real")
+    for _ in range(2):
+        keelson.run("build", "--offline", "-f", form, "t.yml")
+        assert (keelson.home / name).is_symlink() and [p.name for p in (keelson.home / "sub").iterdir()] == ["real"]
+    assert (keelson.home / "sub/real").stat().st_size > 1000
 
 
 def test_others_read_the_tar(keelson, images, tmp_path):

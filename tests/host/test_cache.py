@@ -412,11 +412,53 @@ def test_a_killed_export_leaves_nothing(keelson, number):
     keelson.cache.mkdir()
     os.mkfifo(keelson.cache / "index.json")  # whoever opens it waits
     job = keelson.start("cache", "export", "-o", "x.tar", "a/b")
-    while job.poll() is None and not list(keelson.home.glob("x.tar*")):
+    while job.poll() is None and not list(keelson.home.glob(".x.tar*")):
         time.sleep(0.01)
     job.send_signal(number)
     job.communicate(timeout=TOOL_SECONDS)
     assert job.returncode == -number and [p.name for p in keelson.home.iterdir()] == ["cache"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(keelson, filled):
+    """But not what one has that is at work."""
+    ref = f"{filled.host}/t/one:1"
+    keelson.run("cache", "pull", ref)
+    index = (keelson.cache / "index.json").read_bytes()
+    (keelson.cache / "index.json").unlink()
+    os.mkfifo(keelson.cache / "index.json")
+
+    def start():
+        before = set(keelson.home.glob(".x.tar*"))
+        job = keelson.start("cache", "export", "-o", "x.tar", ref)
+        while job.poll() is None and not set(keelson.home.glob(".x.tar*")) - before:
+            time.sleep(0.01)
+        return job, set(keelson.home.glob(".x.tar*")) - before
+    dead, left = start()
+    dead.kill()
+    dead.communicate(timeout=TOOL_SECONDS)
+    assert len(left) == 1 and all(p.exists() for p in left)
+    alive, working = start()
+    assert set(keelson.home.glob(".x.tar*")) == working
+    other, _ = start()
+    other.kill()
+    other.communicate(timeout=TOOL_SECONDS)
+    (keelson.cache / "index.json").unlink()
+    (keelson.cache / "index.json").write_bytes(index)
+    keelson.run("cache", "export", "-o", "x.tar", ref)
+    assert set(keelson.home.glob(".x.tar*")) == working
+    alive.kill()
+    alive.communicate(timeout=TOOL_SECONDS)
+
+
+def test_an_export_through_a_link(keelson, filled):
+    ref = f"{filled.host}/t/one:1"
+    keelson.run("cache", "pull", ref)
+    (keelson.home / "sub").mkdir()
+    (keelson.home / "x.tar").symlink_to("sub/real.tar")
+    for _ in range(2):
+        keelson.run("cache", "export", "-o", "x.tar", ref)
+        assert (keelson.home / "x.tar").is_symlink() and [p.name for p in (keelson.home / "sub").iterdir()] == ["real.tar"]
+    assert tarfile.is_tarfile(keelson.home / "sub/real.tar")
 
 
 def test_an_unreadable_cache(keelson, filled, tmp_path):

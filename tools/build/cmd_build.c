@@ -305,7 +305,7 @@ static int verify(const struct options *o, struct build b, const char *base, str
     AUTO_FREE char *dir = slash == base ? strdup("/") : slash ? strndup(base, (size_t)(slash - base)) : strdup(".");
     AUTO_TEMP_DIR struct temp_dir again = {""};
 
-    int r = dir ? temp_dir_make(&again, dir, ".verify.", e) : err_errno(e, -ENOMEM, "could not verify %s", base);
+    int r = dir ? temp_dir_make_beside(&again, base, e) : err_errno(e, -ENOMEM, "could not verify %s", base);
     if (r < 0)
         return r;
     b.anew = true;

@@ -118,12 +118,7 @@ static int export_file(const struct order *o, enum export_format format, const c
         return write_tar(special, o, format, e);
     if (special != -ENOENT)
         return err_errno(e, special, "could not open %s", out);
-
-    if (asprintf(&aside, "%s.new-XXXXXX", out) < 0) {
-        aside = NULL;
-        return err_errno(e, -ENOMEM, "could not write %s", out);
-    }
-    AUTO_CLOSE int fd = temp_file_make(aside);
+    AUTO_CLOSE int fd = temp_file_make(out, &aside);
     if (fd < 0)
         return err_errno(e, fd, "could not create %s", out);
     int r = write_tar(fd, o, format, e);

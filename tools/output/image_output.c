@@ -81,14 +81,8 @@ static void free_image(struct output *o) {
 }
 
 static int open_parts(struct image_output *i, const struct format_order *order, struct err *e) {
-    const char *slash = strrchr(i->path, '/');
-    AUTO_FREE char *prefix = NULL;
+    int r = temp_dir_make_beside(&i->dir, i->path, e);
 
-    if (asprintf(&prefix, ".%s.", slash ? slash + 1 : i->path) < 0) {
-        prefix = NULL;
-        return err_errno(e, -ENOMEM, "could not write %s", i->path);
-    }
-    int r = temp_dir_make_beside(&i->dir, i->path, prefix, e);
     if (r < 0)
         return r;
     if (snprintf(i->parts_base, sizeof(i->parts_base), "%s/a", i->dir.path) >= (int)sizeof(i->parts_base))

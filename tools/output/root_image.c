@@ -41,7 +41,7 @@ const struct need *root_image_needs(enum root_kind kind) {
 }
 
 int root_image_open(struct root_image *r, const char *base, struct err *e) {
-    int ret = temp_dir_make_beside(&r->dir, base, ".root.", e);
+    int ret = temp_dir_make_beside(&r->dir, base, e);
     AUTO_FREE char *tar = ret ? NULL : path_join(r->dir.path, "tree.tar");
     if (!ret)
         ret = tar ? output_tar_new(tar, false, &r->tree, e) : err_errno(e, -ENOMEM, "could not write %s", base);

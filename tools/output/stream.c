@@ -22,20 +22,10 @@ struct stream {
 };
 
 static int open_temporary(struct stream *s, const char *path, struct err *e) {
-    const char *slash = strrchr(path, '/');
-    int dir_len = slash ? (int)(slash + 1 - path) : 0;
+    int r = temp_file_make(path, &s->temporary);
 
-    if (asprintf(&s->temporary, "%.*s.%s.XXXXXX", dir_len, path, path + dir_len) < 0) {
-        s->temporary = NULL;
-        return err_errno(e, -ENOMEM, "could not write %s", path);
-    }
-    int r = temp_file_make(s->temporary);
     s->fd = r < 0 ? -1 : r;
-    if (r >= 0)
-        return 0;
-    free(s->temporary);
-    s->temporary = NULL;
-    return err_errno(e, r, "could not create %s", path);
+    return r < 0 ? err_errno(e, r, "could not create %s", path) : 0;
 }
 
 int stream_open_fd(int fd, struct stream **out, struct err *e) {

@@ -80,7 +80,7 @@ static void free_tar_kernel_initrd(struct output *o) {
 
 static int open_parts(struct tar_kernel_initrd *t, enum compression compression, struct err *e) {
     char base[PATH_MAX];
-    int r = temp_dir_make_beside(&t->dir, strcmp(t->path, "-") != 0 ? t->path : NULL, ".kernel-initrd.", e);
+    int r = temp_dir_make_beside(&t->dir, strcmp(t->path, "-") != 0 ? t->path : NULL, e);
 
     if (!r && snprintf(base, sizeof(base), "%s/a", t->dir.path) >= (int)sizeof(base))
         r = err_errno(e, -ENAMETOOLONG, "could not write %s", t->path);
