@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cache: in and out of it, many at once, killed at any moment, on a full disk."""
+import fcntl
 import json
 import os
 import random
@@ -131,6 +132,31 @@ def test_bad_archives(keelson, layout, tmp_path):
     run("skopeo", "copy", "-q", f"oci:{layout.path}:one", f"oci:{tmp_path}/pinned:docker.io/a/b@{layout.zstd}")
     assert "is not its digest" in keelson.fails("cache", "import", tmp_path / "pinned")
     assert keelson.run("cache", "ls").stdout == ""
+
+
+def test_a_failed_import_takes_what_it_brought_along(keelson, tmp_path):
+    """But not what an image in the cache has, too, and nothing while somebody else is at work."""
+    layout = Layout(tmp_path / "oci")
+    shared = {"etc/shared": b"shared"}
+    layout.name(layout.manifest([shared]), "one")
+    keelson.run("cache", "import", layout.path)
+    keelson.run("cache", "gc")  # the archive's own table of contents
+    before = sorted((keelson.cache / "blobs/sha256").iterdir())
+    layout.entries = []
+    second = layout.manifest([shared, {"etc/second": b"second"}])
+    layout.name(second, "second")
+    missing = json.loads((layout.path / "blobs/sha256" / second["digest"][7:]).read_text())["layers"][1]["digest"]
+    (layout.path / "blobs/sha256" / missing[7:]).unlink()
+    line = keelson.fails("cache", "import", layout.path)
+    assert line.endswith(f"it lacks blob {missing}"), line
+    assert sorted((keelson.cache / "blobs/sha256").iterdir()) == before
+    assert "1 images, 3 blobs, 0 wrong" in keelson.verify()
+    with open(keelson.cache / ".partial/users") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        assert "stays until keelson cache gc" in keelson.fails("cache", "import", layout.path)
+        assert len(list((keelson.cache / "blobs/sha256").iterdir())) > len(before)
+    keelson.run("cache", "gc")
+    assert sorted((keelson.cache / "blobs/sha256").iterdir()) == before
 
 
 def test_rm_and_gc_keep_what_a_name_reaches(keelson, filled):

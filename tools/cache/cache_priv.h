@@ -58,6 +58,9 @@ struct import {
     size_t len, cap;
 };
 
+/* Removes those of the files' blobs that no entry reaches (gc.c). The caller has the lock CACHE_USERS. */
+int cache_drop(const char *cache_dir, const struct import_file *files, size_t len, struct err *e);
+
 /* NULL: the archive has no such file. */
 const struct import_file *import_find(const struct import *im, const char *path);
 /* Makes OCI manifests of what manifest.json lists, and names them. */

@@ -57,6 +57,21 @@ static int reach_all(const char *cache_dir, const char *const *but, size_t len, 
     return r;
 }
 
+/* The digests' hex digits, sorted, of what is to stay; they are the closure's. */
+static int list_kept(struct sweep *s, const struct closure *c) {
+    s->keep = calloc(c->len + 1, sizeof(*s->keep));
+    if (!s->keep)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->len; i++)
+        s->keep[s->keep_len++] = c->v[i].desc.digest + strlen("sha256:");
+    qsort(s->keep, s->keep_len, sizeof(*s->keep), compare);
+    return 0;
+}
+
+static bool is_kept(const struct sweep *s, const char *hex) {
+    return bsearch(&hex, s->keep, s->keep_len, sizeof(*s->keep), compare) != NULL;
+}
+
 static int remove_file(struct swept *s, const char *path, struct err *e) {
     struct stat st;
 
@@ -76,7 +91,7 @@ static int sweep_blobs(struct sweep *s, const char *cache_dir, struct err *e) {
         return 0;
     for (size_t i = 0; i < names.len && !r; i++) {
         const char *name = names.v[i];
-        if (bsearch(&name, s->keep, s->keep_len, sizeof(*s->keep), compare))
+        if (is_kept(s, name))
             continue;
         AUTO_FREE char *path = path_join(dir, name);
         r = path ? remove_file(s->done, path, e) : err_errno(e, -ENOMEM, "could not clean up %s", cache_dir);
@@ -108,15 +123,28 @@ int cache_sweep(const char *cache_dir, const char *const *but, size_t len, struc
 
     if (r < 0)
         return r;
-    s.keep = calloc(c.len + 1, sizeof(*s.keep));
-    if (!s.keep)
+    if (list_kept(&s, &c) < 0)
         return err_errno(e, -ENOMEM, "could not clean up %s", cache_dir);
-    for (size_t i = 0; i < c.len; i++)
-        s.keep[s.keep_len++] = c.v[i].desc.digest + strlen("sha256:");
-    qsort(s.keep, s.keep_len, sizeof(*s.keep), compare);
     r = sweep_blobs(&s, cache_dir, e);
     if (!r)
         r = sweep_partials(&s, cache_dir, e);
+    free(s.keep);
+    return r;
+}
+
+int cache_drop(const char *cache_dir, const struct import_file *files, size_t len, struct err *e) {
+    AUTO_CLOSURE struct closure c = {0};
+    struct swept done = {0};
+    struct sweep s = {.done = &done};
+    int r = reach_all(cache_dir, NULL, 0, &c, e);
+
+    if (!r && list_kept(&s, &c) < 0)
+        r = err_errno(e, -ENOMEM, "could not clean up %s", cache_dir);
+    for (size_t i = 0; i < len && !r; i++) {
+        AUTO_FREE char *path = *files[i].desc.digest ? blob_path(cache_dir, files[i].desc.digest) : NULL;
+        if (path && !is_kept(&s, files[i].desc.digest + strlen("sha256:")))
+            r = remove_file(&done, path, e);
+    }
     free(s.keep);
     return r;
 }

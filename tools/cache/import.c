@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An archive is read once, front to back, as it may be a pipe: every file becomes a blob, and at the end index.json (an
- * OCI layout) or manifest.json (docker save) says what they are. Blobs that nobody refers to are left to `cache gc`.
+ * OCI layout) or manifest.json (docker save) says what they are. If it fails, what it
+ * brought goes again, unless somebody else adds to the cache at the time, and may count on it: that, and what nobody
+ * refers to, is left to `cache gc`.
  */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "lib/array.h"
@@ -246,6 +249,16 @@ static int read_source(struct import *im, const char *source, struct err *e) {
     return S_ISDIR(st.st_mode) ? read_folder(im, source, e) : read_tar(im, fd, e);
 }
 
+static int drop(const struct import *im, int users, int code, struct err *e) {
+    bool alone = flock(users, LOCK_EX | LOCK_NB) == 0;
+
+    if ((!alone || cache_drop(im->cache_dir, im->files, im->len, NULL) < 0) && im->len && e) {
+        struct err why = *e;
+        return err_set(e, code, "%s; what came of it stays until keelson cache gc", why.msg);
+    }
+    return code;
+}
+
 int cache_import(const char *cache_dir, const char *source, const char *name, FILE *names, struct err *e) {
     struct import im = {.cache_dir = cache_dir, .name = name, .names = names};
     AUTO_CLOSE int users = cache_lock(cache_dir, CACHE_USERS, true, e);
@@ -253,6 +266,8 @@ int cache_import(const char *cache_dir, const char *source, const char *name, FI
 
     if (!r)
         r = finish(&im, e);
+    if (r < 0 && users >= 0)
+        r = drop(&im, users, r, e);
     for (size_t i = 0; i < im.len; i++)
         free(im.files[i].path);
     free(im.files);
