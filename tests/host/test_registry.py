@@ -321,6 +321,11 @@ def test_mirrors(keelson, proxy, filled):
     keelson.run("cache", "pull", "t/one:1")
     assert proxy.count("GET /v2/t/one/manifests/1") == 1
     assert "docker.io/t/one:1" in keelson.run("cache", "ls").stdout
+    keelson.run("cache", "clean")
+    proxy.seen = []
+    keelson.env["LINUXKIT_MIRROR"] = f"index.docker.io={proxy.url}"
+    keelson.run("cache", "pull", "t/one:1")
+    assert proxy.count("GET /v2/t/one/manifests/1") == 1
     assert "must be" in keelson.fails("cache", "pull", "--mirror", "docker.io=x", ref)
 
 

@@ -176,5 +176,27 @@ def test_what_trust_and_the_policy_ask_for(keelson, filled, build, tmp_path):
     assert build([], f"trust:\n  image:\n    - {host}/t/one:2\n").returncode == 0
     (keelson.home / "x.yml").write_text(f"init:\n  - {host}/t/one:1\n{trust}")
     keelson.run("build", "--format", "tar", "--no-sbom", "-o", "x.tar", "x.yml")
-    assert "$.images[0]" in build([{"match": "x"}]).stderr
+    assert 'policy.json:1:13: "key" is missing here' in build([{"match": "x"}]).stderr
     assert "policy.json" in keelson.fails("build", "--policy", tmp_path / "no/policy.json", "x.yml")
+
+
+@pytest.mark.parametrize("text, says", [
+    ('{"images": [\n {"match": "*", "key": null, "kye": "x"}]}', '2:30: unknown key "kye"; did you mean "key"?'),
+    ('{"images": [],\n "default": "deny"}', '2:2: unknown key "default"'),
+    ('{"images": [{"match": "*", "key": 7}]}', '1:35: "key" must be a string'),
+    ('{"images": [{"match": null, "key": null}]}', '1:23: "match" must be a string'),
+    ('{"images": [\n{"match": "*", "key": }]}', '2:23: "key" must be a string'),
+    ('{"images": {}}', '1:12: "images" must be a list'),
+    ('{"images": [], "images": []}', '1:16: "images" is there twice'),
+    ('{"images": [', "2:1: "), ("[]", "1:1: "), ("{}", '1:1: "images" is missing'), ("", 'it has no list "images"'), ("# none", "no list"),
+])
+def test_a_policy_that_is_wrong(keelson, text, says):
+    """Whoever thinks that it asks for a signature learns where it does not."""
+    (keelson.home / "policy.json").write_text(text)
+    (keelson.home / "x.yml").write_text("init: [t/x]\n")
+    line = keelson.fails("build", "--offline", "--policy", "policy.json", "x.yml")
+    assert "policy.json" in line and says in line, line
+
+
+def test_an_image_that_no_entry_fits_is_accepted(build):
+    assert build([{"match": "nothing/*", "key": "none.pub"}]).returncode == 0

@@ -25,6 +25,7 @@ struct schema {
     bool (*is_valid)(const char *text); /* VALUE_STRING; NULL: anything is */
     const char *expected;               /* by is_valid: "a time such as ..." */
     int64_t min, max;                   /* VALUE_INT, unless both are 0 */
+    bool or_null;                       /* VALUE_STRING: null, written as such, will do, too */
     bool place;                         /* where it stands is kept beside it: the object's "@KEY" */
 };
 

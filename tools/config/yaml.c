@@ -99,6 +99,8 @@ static json_t *read_scalar(struct reader *r, const yaml_node_t *n, const char *k
     if (n->type != YAML_SCALAR_NODE)
         return wrong_type(r, n, key, want);
     enum scalar is = scalar_resolve(n, &number);
+    if (is == SCALAR_NULL && schema->or_null && n->data.scalar.length)
+        return json_null();
     if (is == SCALAR_STRING && (want == VALUE_STRING || want == VALUE_ID))
         return read_string(r, n, key, schema);
     if (is == SCALAR_INT && (want == VALUE_INT || want == VALUE_ID))

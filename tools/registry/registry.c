@@ -6,6 +6,8 @@
 
 #include "tools/registry/registry_priv.h"
 
+#define HUB_NAME "docker.io"
+#define HUB_OLD_NAME "index.docker.io" /* as Docker still calls it in its configuration */
 #define HUB_HOST "registry-1.docker.io"
 #define LIST_SEPARATORS " ,\t\n"
 
@@ -66,7 +68,8 @@ static int add_mirror(struct registry *r, const char *word, size_t len, struct e
         return err_set(e, -EINVAL, "could not use the mirror \"%s\": it must be [REGISTRY=]http(s)://HOST", text);
     if (equals)
         *equals = '\0';
-    return add_endpoint(r, equals && equals != text ? text : NULL, url, true, NULL, e);
+    const char *name = !equals || equals == text ? NULL : !strcmp(text, HUB_OLD_NAME) ? HUB_NAME : text;
+    return add_endpoint(r, name, url, true, NULL, e);
 }
 
 static int add_mirrors(struct registry *r, struct err *e) {
@@ -171,7 +174,7 @@ int registry_endpoints(struct registry *r, const char *name, struct endpoint **l
     while (own && (own->mirror || strcmp(own->registry, name) != 0))
         own = own->next;
     if (!own) {
-        result = add_endpoint(r, name, strcmp(name, "docker.io") ? name : HUB_HOST, false, &own, e);
+        result = add_endpoint(r, name, strcmp(name, HUB_NAME) ? name : HUB_HOST, false, &own, e);
         if (result < 0)
             return result;
     }

@@ -5,6 +5,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "tools/config/yaml.h"
 #include "tools/trust/trust.h"
 
 static int default_path(char **out, bool *required) {
@@ -21,25 +22,26 @@ static int default_path(char **out, bool *required) {
     return n < 0 ? -ENOMEM : 0;
 }
 
-static int check_entry(const json_t *entry, size_t i, struct err *e) {
-    const json_t *match = json_object_get(entry, "match"), *key = json_object_get(entry, "key");
+static const struct schema match = {.kind = VALUE_STRING};
+static const struct schema key_file = {.kind = VALUE_STRING, .or_null = true};
+static const struct schema_field entry_fields[] = {
+    {"match", &match, true}, {"key", &key_file, true}, {NULL, NULL, false}};
+static const struct schema entry_schema = {.kind = VALUE_OBJECT, .fields = entry_fields};
+static const struct schema images_schema = {.kind = VALUE_LIST, .item = &entry_schema};
+static const struct schema_field policy_fields[] = {{"images", &images_schema, true}, {NULL, NULL, false}};
+static const struct schema policy_schema = {.kind = VALUE_OBJECT, .fields = policy_fields};
 
-    if (!json_is_string(match) || (!json_is_string(key) && !json_is_null(key)) || json_object_size(entry) != 2)
-        return err_set(e, -EINVAL, "$.images[%zu] must be {\"match\": GLOB, \"key\": FILE or null}", i);
-    return 0;
-}
-
-static int check(const struct policy *p, struct err *e) {
+static int read_policy(struct policy *p, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT;
     json_t *images = NULL;
-    const json_t *entry;
-    size_t i;
-    int r = json_get_array(p->doc, "$", "images", true, &images, e);
+    int r = read_file(p->path, POLICY_MAX, &text, e);
 
-    json_array_foreach(images, i, entry) {
-        if (!r)
-            r = check_entry(entry, i, e);
-    }
-    return r < 0 ? err_wrap(e, r, "could not use the policy %s", p->path) : 0;
+    if (!r)
+        r = yaml_read(p->path, text.data ? text.data : "", text.len, &policy_schema, false, NULL, &p->doc, e);
+    /* A file without a word is no object that could lack something. */
+    if (!r && json_get_array(p->doc, "$", "images", true, &images, NULL) < 0)
+        r = err_set(e, -EINVAL, "could not use the policy %s: it has no list \"images\"", p->path);
+    return r;
 }
 
 int policy_load(const char *path, struct policy *out, struct err *e) {
@@ -50,10 +52,8 @@ int policy_load(const char *path, struct policy *out, struct err *e) {
         return err_errno(e, -ENOMEM, "could not read the policy");
     if (!out->path)
         return 0;
-    int r = json_load_path(out->path, POLICY_MAX, &out->doc, e);
-    if (r == -ENOENT && !required)
-        return 0;
-    return r < 0 ? r : check(out, e);
+    int r = read_policy(out, e);
+    return r == -ENOENT && !required ? 0 : r;
 }
 
 void policy_free(struct policy *p) {
