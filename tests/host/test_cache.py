@@ -131,6 +131,16 @@ def test_bad_archives(keelson, layout, tmp_path):
     assert "holds no images" in keelson.fails("cache", "import", tmp_path / "empty.tar")
     run("skopeo", "copy", "-q", f"oci:{layout.path}:one", f"oci:{tmp_path}/pinned:docker.io/a/b@{layout.zstd}")
     assert "is not its digest" in keelson.fails("cache", "import", tmp_path / "pinned")
+    (tmp_path / "nothing").mkdir()
+    assert "without index.json, and so no OCI layout" in keelson.fails("cache", "import", tmp_path / "nothing")
+    assert "holds no images" in keelson.fails("cache", "import", "/dev/null")
+    # A device may have no end.
+    for name, make in (("zero", lambda p: p.symlink_to("/dev/zero")), ("fifo", os.mkfifo), ("folder", lambda p: p.mkdir())):
+        odd = Layout(tmp_path / name)
+        odd.name(odd.manifest([{"etc/x": b"x"}]), "x")
+        make(odd.path / "blobs/sha256" / ("0" * 64))
+        line = keelson.fails("cache", "import", odd.path)
+        assert line.endswith(f"blobs/sha256/{'0' * 64} is not a regular file"), line
     assert keelson.run("cache", "ls").stdout == ""
 
 

@@ -144,6 +144,18 @@ def test_layers_are_those_of_the_configuration(keelson, images, compression):
         refused(keelson, YAML)
 
 
+@pytest.mark.parametrize("data", [b"", gzip.compress(b""), COMPRESSORS["zstd"](b"")], ids=["plain", "gzip", "zstd"])
+def test_a_layer_with_nothing_in_it(keelson, images, data, tmp_path):
+    """Not even the end of a tar."""
+    nothing = "sha256:" + hashlib.sha256(b"").hexdigest()
+    full = images.blob(tar_of({"etc/x": b"x"}), LAYER)
+    images.image("x", ready=[images.blob(data, LAYER), full], diff_ids=[nothing, full["digest"]])
+    assert build(keelson, YAML).read("etc/x") == b"x"
+    keelson.run("cache", "export", "--format", "docker", "-o", tmp_path / "d.tar", "t/x")
+    keelson.run("cache", "import", "--name", "t/y", tmp_path / "d.tar")
+    assert build(keelson, "init: [t/y]\n").read("etc/x") == b"x"
+
+
 def test_a_hundred_thousand_entries(keelson, images):
     count = 100_000
     images.image("x", tar_with([({"name": f"dir{i % 100}/a/file-number-{i}", "mode": 0o644}, b"x") for i in range(count)]))

@@ -165,6 +165,18 @@ def test_a_dockerfile_is_built_with_buildah(keelson, repo):
     assert "neither buildah nor docker" in keelson.run("pkg", "build", "--hash", "x", main, check=False).stderr
 
 
+@pytest.mark.parametrize("words, says", [
+    (["--org", "Team"], "have no capital letters"), (["--org", "a b"], "character 2 is not allowed"),
+    (["--tag", "no:tag"], '"no:tag" is not a tag'), (["--tag", "-x"], '"-x" is not a tag'),
+    (["--hash", "h" * 129], "is not a tag"), (["--org", "x.io:port"], '"port" is not a port'),
+])
+def test_names_that_no_image_can_have(keelson, repo, words, says):
+    folder = repo / "pkg/other-one"
+    for command in ("show-tag", "build"):
+        line = keelson.fails("pkg", command, *words, folder)
+        assert line.startswith(f"keelson: could not name the package in {folder}: image reference") and says in line, line
+
+
 class Docker:
     """A stand-in for docker, which tests cannot rely on: it notes its command lines, knows the context `far`, and saves
     an image of the layout's. What docker itself makes of the lines is not tested."""
@@ -288,7 +300,10 @@ def test_only_what_is_committed_is_pushed_and_the_commits_tags_are_releases(keel
                for tag in (line.rpartition(":")[2], "v1", "v2")}
     assert len(set(digests.values())) == 1
     (main / "new").write_text("new\n")
-    assert "differs from the commit" in keelson.fails("pkg", "push", "--org", org, main)
+    docker.lines()
+    for command in ("push", "manifest"):
+        assert "differs from the commit" in keelson.fails("pkg", command, "--org", org, main)
+    assert not docker.log.exists()  # nothing was built for it
     git(repo, "add", "-A")
     git(repo, "commit", "-q", "-m", "z")
     git(repo, "tag", "v3")

@@ -191,6 +191,22 @@ def test_nobody_there_and_bad_names(keelson):
     assert "Could not resolve host: no.such.invalid" in keelson.fails("cache", "pull", "no.such.invalid/t/one:1")
     for name in ("../x", "a/../b", "x:", "x@sha256:12", "x y", "a//b", f"x/{'a' * 600}", "-x", ""):
         assert "reference" in keelson.fails("cache", "pull", f"--arch=amd64", "--", name)
+    for name, port in (("localhost:x/a", "x"), ("localhost:99999/a", "99999"), ("localhost:0/a", "0"), ("a.b:/a", ""),
+                       ("a.b:5:6/a", "5:6"), ("[::1]:x/a", "x"), ("[::1]:/a", ""), (f"a.b:{'0' * 20}1/a", "0" * 20 + "1")):
+        line = keelson.fails("cache", "pull", name)
+        assert line == f'keelson: image reference "{name}": "{port}" is not a port', line
+    assert "want an IPv6 address" in keelson.fails("cache", "pull", "[::x]:5/a")
+
+
+def test_one_of_several_that_fails(keelson, filled):
+    """The others are pulled all the same."""
+    names = [f"{filled.host}/t/{name}:1" for name in ("none", "one", "nothing", "zstd")]
+    done = keelson.run("cache", "pull", *names, check=False)
+    assert done.returncode == 1
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [f"could not pull {names[i]}" for i in (0, 2)]
+    assert "2 images" in keelson.verify()
+    done = keelson.run("cache", "pull", names[1], "x y", check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "reference" in done.stderr
 
 
 def test_certificates_and_passwords(keelson, tmp_path, certificate, layout):

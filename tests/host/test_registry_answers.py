@@ -32,6 +32,19 @@ def test_an_index_that_is_wrong_about_a_manifests_size(keelson, filled, layout):
     server.stop()
 
 
+def test_an_index_that_names_no_platform(keelson, filled, layout):
+    server = Proxy(filled.host)
+    ref = f"{server.host}/t/one:1"
+    entry = {"mediaType": MANIFEST, "digest": layout.one, "size": 5}
+    for entries, says in (([entry], "its index names no platforms"), ([{**entry, "platform": {}}], "its index names no platforms"),
+                          ([], "its index is empty")):
+        document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}
+        server.faults = [Fault("manifests/1$", answers(INDEX, document))]
+        line = keelson.fails("cache", "pull", "--arch", "amd64", ref)
+        assert line.endswith(f"it has no variant for linux/amd64: {says}"), line
+    server.stop()
+
+
 def test_a_manifest_without_layers_is_none(keelson, filled):
     server = Proxy(filled.host)
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:" + "0" * 64, "size": 2}

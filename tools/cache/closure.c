@@ -69,6 +69,17 @@ const char *index_platforms(const json_t *index, char *out, size_t len) {
     return out;
 }
 
+int index_lacks(const json_t *index, const char *arch, int code, struct err *e) {
+    char platforms[256];
+    const char *list = index_platforms(index, platforms, sizeof(platforms));
+
+    return err_set(e, code, "it has no variant for linux/%s%s%s", arch,
+                   *list                                                  ? ", only for "
+                   : json_array_size(json_object_get(index, "manifests")) ? ": its index names no platforms"
+                                                                          : ": its index is empty",
+                   list);
+}
+
 /* *item: the new one; NULL: it was there already. */
 static int add(struct closure *c, const char *cache_dir, const struct blob_desc *desc, bool manifest,
                struct closure_item **item, struct err *e) {
@@ -132,7 +143,7 @@ static int add_index(struct closure *c, const char *cache_dir, const json_t *doc
     int r = 0;
 
     if (arch && !index_platform(doc, arch))
-        return err_set(e, -ENOENT, "it has no variant for linux/%s", arch);
+        return index_lacks(doc, arch, -ENOENT, e);
     json_array_foreach(json_object_get(doc, "manifests"), i, entry) {
         if (r || !index_wants(doc, entry, arch))
             continue;

@@ -39,6 +39,8 @@ int manifest_platform_check(const char *cache_dir, const json_t *manifest, const
 
 /* The first entry of the index for linux/ARCH; NULL: none. */
 const json_t *index_platform(const json_t *index, const char *arch);
+/* "it has no variant for linux/ARCH, only for ..."; returns code. */
+int index_lacks(const json_t *index, const char *arch, int code, struct err *e);
 /* Whether an entry is for linux/ARCH, or an attestation of that one; always true if arch is NULL. */
 bool index_wants(const json_t *index, const json_t *entry, const char *arch);
 /* "linux/amd64, linux/arm64": what an index has, for messages; out is returned. */

@@ -93,11 +93,19 @@ static int do_pull(const struct options *o, const char *cache, char **words, siz
     const char *arch = !o->arch ? image_host_arch() : strcmp(o->arch, "all") ? o->arch : NULL;
     int r = registry_new(&o->registry.options, &registry, e);
 
-    for (size_t i = 0; i < len && !r; i++) {
+    if (r < 0)
+        return r;
+    /* If one fails, the others are still pulled; the last failure is told by who called. */
+    for (size_t i = 0; i < len; i++) {
         AUTO_REFERENCE struct reference ref = {0};
-        r = reference_parse(words[i], &ref, e);
-        if (!r)
-            r = registry_pull(registry, cache, &ref, arch, e);
+        struct err why = {0};
+        int one = reference_parse(words[i], &ref, &why);
+        if (!one)
+            one = registry_pull(registry, cache, &ref, arch, &why);
+        if (one < 0 && r < 0)
+            log_error("%s", e->msg);
+        if (one < 0)
+            r = err_set(e, one, "%s", why.msg);
     }
     return r;
 }

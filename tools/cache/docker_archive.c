@@ -29,8 +29,12 @@ static int hash_unpacked(struct archive *a, int fd, char *digest, struct err *e)
     ssize_t n = -1;
 
     if (chunk && hash && archive_read_support_filter_all(a) >= ARCHIVE_WARN &&
-        archive_read_support_format_raw(a) == ARCHIVE_OK && archive_read_open_fd(a, fd, CHUNK) == ARCHIVE_OK &&
-        archive_read_next_header(a, &entry) == ARCHIVE_OK)
+        archive_read_support_format_raw(a) == ARCHIVE_OK && archive_read_support_format_empty(a) == ARCHIVE_OK &&
+        archive_read_open_fd(a, fd, CHUNK) == ARCHIVE_OK)
+        n = archive_read_next_header(a, &entry);
+    if (n == ARCHIVE_EOF) /* there is nothing in it, which is a layer, too */
+        n = 0;
+    else if (n == ARCHIVE_OK)
         while ((n = archive_read_data(a, chunk, CHUNK)) > 0 && EVP_DigestUpdate(hash, chunk, (size_t)n) == 1)
             ;
     int r = n == 0 ? digest_final(hash, digest, e)

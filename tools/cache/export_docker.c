@@ -32,8 +32,12 @@ static int unpack(struct blob_reader *b, int fd, uint64_t *size, struct err *e) 
 
     *size = 0;
     if (a && archive_read_support_filter_gzip(a) == ARCHIVE_OK && archive_read_support_filter_zstd(a) == ARCHIVE_OK &&
-        archive_read_support_format_raw(a) == ARCHIVE_OK &&
-        archive_read_open(a, b, NULL, on_read, NULL) == ARCHIVE_OK && archive_read_next_header(a, &entry) == ARCHIVE_OK)
+        archive_read_support_format_raw(a) == ARCHIVE_OK && archive_read_support_format_empty(a) == ARCHIVE_OK &&
+        archive_read_open(a, b, NULL, on_read, NULL) == ARCHIVE_OK)
+        n = archive_read_next_header(a, &entry);
+    if (n == ARCHIVE_EOF) /* there is nothing in it, which is a layer, too */
+        n = 0;
+    else if (n == ARCHIVE_OK)
         while ((n = archive_read_data(a, chunk, sizeof(chunk))) > 0 && !r) {
             r = write_full(fd, chunk, (size_t)n);
             *size += (uint64_t)n;

@@ -130,7 +130,7 @@ static int read_tar(struct import *im, int fd, struct err *e) {
         return err_errno(e, -ENOMEM, "could not read it");
     if (archive_read_support_filter_gzip(a) != ARCHIVE_OK || archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
         archive_read_support_filter_xz(a) != ARCHIVE_OK || archive_read_support_format_tar(a) != ARCHIVE_OK ||
-        archive_read_open_fd(a, fd, READ_BLOCK) != ARCHIVE_OK)
+        archive_read_support_format_empty(a) != ARCHIVE_OK || archive_read_open_fd(a, fd, READ_BLOCK) != ARCHIVE_OK)
         r = err_set(e, -EBADMSG, "it is not a tar archive: %s", archive_error_string(a));
     else
         r = tar_read(a, "it", on_entry, im, e);
@@ -148,14 +148,22 @@ static int read_path(struct import *im, const char *dir, const char *name, struc
     AUTO_FREE char *path = path_join(dir, name);
     AUTO_CLOSE int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     const struct entry_content content = {read_fd, &fd};
+    struct stat st;
 
-    return fd < 0 ? err_errno(e, path ? -errno : -ENOMEM, "could not open %s", name) : take_file(im, name, &content, e);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(e, path ? -errno : -ENOMEM, "could not open %s", name);
+    /* A device may have no end. */
+    return S_ISREG(st.st_mode) ? take_file(im, name, &content, e)
+                               : err_set(e, -EINVAL, "%s is not a regular file", name);
 }
 
 static int read_folder(struct import *im, const char *dir, struct err *e) {
-    AUTO_FREE char *blobs = path_join(dir, "blobs/sha256");
+    AUTO_FREE char *blobs = path_join(dir, "blobs/sha256"), *index = path_join(dir, "index.json");
     AUTO_NAMES struct names names = {0};
-    int r = blobs ? list_dir(blobs, &names, e) : err_errno(e, -ENOMEM, "could not read it");
+
+    if (index && access(index, F_OK) < 0 && errno == ENOENT)
+        return err_set(e, -ENOENT, "it is a folder without index.json, and so no OCI layout");
+    int r = blobs && index ? list_dir(blobs, &names, e) : err_errno(e, -ENOMEM, "could not read it");
 
     for (size_t i = 0; i < names.len && !r; i++) {
         char name[128];

@@ -34,8 +34,10 @@ int index_manifest_of(const char *cache_dir, const char *name, const char *arch,
         return r < 0 ? err_wrap(e, r, "%s", name) : 0;
     }
     const json_t *entry = index_platform(doc, arch);
-    return entry ? blob_desc_parse(entry, "$.manifests[]", out, e)
-                 : err_set(e, -ENOENT, "%s has no variant for linux/%s", name, arch);
+    if (entry)
+        return blob_desc_parse(entry, "$.manifests[]", out, e);
+    r = index_lacks(doc, arch, -ENOENT, e);
+    return err_wrap(e, r, "%s", name);
 }
 
 int index_arches(const char *cache_dir, const char *name, json_t *out, struct err *e) {
@@ -79,7 +81,7 @@ int index_narrow(const char *cache_dir, const char *arch, struct blob_desc *root
             return err_errno(e, -ENOMEM, "could not write an index");
     }
     if (!json_array_size(entries))
-        return err_set(e, -ENOENT, "it has no variant for linux/%s", arch);
+        return index_lacks(doc, arch, -ENOENT, e);
     return json_array_size(entries) == 1 ? blob_desc_parse(json_array_get(entries, 0), "$.manifests[]", root, e)
                                          : store_entries(cache_dir, entries, root, e);
 }

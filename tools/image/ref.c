@@ -2,8 +2,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "lib/fdutil.h"
 #include "tools/image/image.h"
 
 #define REF_MAX 512
@@ -32,12 +34,27 @@ static size_t ip6_len(const char *ref) {
         return 0;
     (void)snprintf(text, sizeof(text), "%.*s", (int)(end - ref - 1), ref + 1);
     size_t port = (size_t)(slash - end) - 1;
-    bool right = !port || (port > 1 && end[1] == ':' && strspn(end + 2, "0123456789") == port - 1);
-    return right && inet_pton(AF_INET6, text, &address) == 1 ? (size_t)(slash - ref) : 0;
+    return (!port || end[1] == ':') && inet_pton(AF_INET6, text, &address) == 1 ? (size_t)(slash - ref) : 0;
 }
 
 static bool valid_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-/:@", c);
+}
+
+/* HOST:PORT, HOST or [ADDRESS]:PORT, len bytes. */
+static int check_port(const char *ref, size_t len, struct err *e) {
+    const char *start = *ref == '[' ? memchr(ref, ']', len) : ref;
+    const char *colon = start ? memchr(start, ':', len - (size_t)(start - ref)) : NULL;
+    char text[8];
+    uint64_t port = 0;
+
+    if (!colon)
+        return 0;
+    int n = (int)(len - (size_t)(colon + 1 - ref));
+    (void)snprintf(text, sizeof(text), "%.*s", n, colon + 1);
+    return parse_u64(text, UINT16_MAX, &port) < 0 || !port || n >= (int)sizeof(text)
+               ? err_set(e, -EINVAL, "image reference \"%s\": \"%.*s\" is not a port", ref, n, colon + 1)
+               : 0;
 }
 
 /* Only registry and tag may have capitals. */
@@ -55,6 +72,9 @@ static int check_ref(const char *ref, struct err *e) {
 
     if (len == 0 || len > REF_MAX)
         return err_set(e, -EINVAL, "image reference of %zu bytes: it must have 1 to %d", len, REF_MAX);
+    if (*ref == '[' && !ip6_len(ref))
+        return err_set(e, -EINVAL, "image reference \"%s\": want an IPv6 address in brackets, :PORT maybe, and a name",
+                       ref);
     for (const char *p = ref + ip6_len(ref); *p; p++)
         if (!valid_char(*p))
             return err_set(e, -EINVAL, "image reference \"%s\": character %zu is not allowed", ref,
@@ -68,7 +88,7 @@ static int check_ref(const char *ref, struct err *e) {
     for (const char *p = ref; *p; p += strcspn(p, "/"), p += *p == '/')
         if (*p == '.' || *p == '-' || *p == ':' || *p == '@')
             return err_set(e, -EINVAL, "image reference \"%s\": no part of it may begin with \"%c\"", ref, *p);
-    return 0;
+    return check_port(ref, registry_len(ref), e);
 }
 
 int image_ref_normalize(const char *ref, char **out, struct err *e) {

@@ -44,6 +44,7 @@ struct layer_source {
     size_t first_len;
     struct gunzip *gunzip; /* NULL: it is no gzip */
     struct archive *zstd;  /* NULL: it is no zstd */
+    bool zstd_is_empty;    /* it has nothing to read */
     struct err zstd_err;   /* of the bytes that went into it */
     EVP_MD_CTX *hash;      /* of what is unpacked; NULL: nobody wants it */
 };
@@ -76,12 +77,16 @@ static bool zstd_wanted(const unsigned char *bytes, size_t len) {
 
 static int begin_zstd(struct layer_source *s, struct err *e) {
     struct archive_entry *entry;
+    int r = ARCHIVE_FATAL;
 
     s->zstd = archive_read_new();
     if (s->zstd && archive_read_support_filter_zstd(s->zstd) == ARCHIVE_OK &&
         archive_read_support_format_raw(s->zstd) == ARCHIVE_OK &&
-        archive_read_open(s->zstd, s, NULL, on_packed, NULL) == ARCHIVE_OK &&
-        archive_read_next_header(s->zstd, &entry) == ARCHIVE_OK)
+        archive_read_support_format_empty(s->zstd) == ARCHIVE_OK &&
+        archive_read_open(s->zstd, s, NULL, on_packed, NULL) == ARCHIVE_OK)
+        r = archive_read_next_header(s->zstd, &entry);
+    s->zstd_is_empty = r == ARCHIVE_EOF;
+    if (r == ARCHIVE_OK || r == ARCHIVE_EOF)
         return 0;
     return err_set(e, -EBADMSG, "%s", s->zstd ? archive_error_string(s->zstd) : "out of memory");
 }
@@ -91,6 +96,8 @@ static ssize_t read_zstd(struct layer_source *s, const void **bytes, struct err 
     la_int64_t offset;
     int r;
 
+    if (s->zstd_is_empty)
+        return 0;
     do
         r = archive_read_data_block(s->zstd, bytes, &len, &offset);
     while (r == ARCHIVE_OK && !len);

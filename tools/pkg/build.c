@@ -202,14 +202,18 @@ static int release_all(const struct package *p, const struct build_options *o, c
     return r;
 }
 
+static int check_clean(const struct package *p, struct err *e) {
+    return p->dirty
+               ? err_set(e, -EINVAL, "could not push %s: its folder differs from the commit; commit it first", p->name)
+               : 0;
+}
+
 static int push(const struct package *p, const struct build_options *o, const char *tag, const struct arches *arches,
                 struct err *e) {
     AUTO_FREE char *name = NULL;
     AUTO_REFERENCE struct reference to = {0};
-
-    if (p->dirty)
-        return err_set(e, -EINVAL, "could not push %s: its folder differs from the commit; commit it first", p->name);
     int r = full_name(p, tag, "", &name, e);
+
     if (!r)
         r = reference_parse(name, &to, e);
     if (!r)
@@ -273,8 +277,10 @@ static int build_for(const struct package *p, const struct build_options *o, con
 
 int build_package(const struct package *p, const struct build_options *o, struct err *e) {
     struct arches arches;
-    int r = 0;
+    int r = o->push ? check_clean(p, e) : 0; /* before anything is built for nothing */
 
+    if (r < 0)
+        return r;
     build_arches(p, o, &arches);
     if (!arches.len)
         log_notice("%s: not for %s: skipped", p->name, o->platforms ? o->platforms : image_host_arch());
@@ -289,9 +295,11 @@ int build_package(const struct package *p, const struct build_options *o, struct
 int build_manifest(const struct package *p, const struct build_options *o, struct err *e) {
     const struct arches none = {0};
     AUTO_FREE char *ref = NULL;
-    int r = package_ref(p, o->cache_dir, image_host_arch(), &ref, e);
+    int r = check_clean(p, e);
     struct build_options merge = *o;
 
+    if (!r)
+        r = package_ref(p, o->cache_dir, image_host_arch(), &ref, e);
     merge.manifest = true;
     return r < 0 ? r : push(p, &merge, strrchr(ref, ':') + 1, &none, e);
 }

@@ -10,6 +10,7 @@
 #include "tools/pkg/git.h"
 #include "tools/pkg/pkg.h"
 #include "tools/pkg/tag.h"
+#include "tools/registry/reference.h"
 
 #define DEFAULT_BUILD_YML "build.yml"
 #define DEFAULT_COMMIT "HEAD"
@@ -176,6 +177,19 @@ static int find_names(struct package *p, const struct package_options *o, struct
     return 0;
 }
 
+/* Whatever is done with it, it has to be one that an image can have. */
+static int check_name(const struct package *p, struct err *e) {
+    AUTO_REFERENCE struct reference ref = {0};
+    AUTO_FREE char *name = NULL;
+
+    if (asprintf(&name, "%s:%s", p->name, p->tag ? p->tag : "latest") < 0) {
+        name = NULL;
+        return err_errno(e, -ENOMEM, "could not name the package");
+    }
+    int r = reference_parse(name, &ref, e);
+    return r < 0 ? err_wrap(e, r, "could not name the package in %s", p->dir) : 0;
+}
+
 int package_load(const char *dir, const struct package_options *o, struct package *p, struct err *e) {
     *p = (struct package){0};
     if (!*dir)
@@ -194,7 +208,9 @@ int package_load(const char *dir, const struct package_options *o, struct packag
     r = find_dockerfile(p, o->dockerfile, e);
     if (!r)
         r = find_names(p, o, e);
-    return r ? r : find_tag(p, o, e);
+    if (!r)
+        r = find_tag(p, o, e);
+    return r ? r : check_name(p, e);
 }
 
 void package_free(struct package *p) {

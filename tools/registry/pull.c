@@ -40,15 +40,13 @@ static int add_manifest(struct pull *p, const json_t *doc, struct err *e) {
 
 static int add_index(struct pull *p, const json_t *index, const char *arch, int depth, struct err *e) {
     const json_t *list = json_object_get(index, "manifests"), *entry;
-    char platforms[256];
     size_t i;
     int r = 0;
 
     if (depth == INDEX_DEPTH_MAX || json_array_size(list) > REGISTRY_MANIFESTS_MAX)
         return err_set(e, -E2BIG, "its index is nested too deeply or has more than %d entries", REGISTRY_MANIFESTS_MAX);
     if (arch && !index_platform(index, arch))
-        return err_set(e, -ENODATA, "it has no variant for linux/%s, only for %s", arch,
-                       index_platforms(index, platforms, sizeof(platforms)));
+        return index_lacks(index, arch, -ENODATA, e);
     json_array_foreach(list, i, entry) {
         AUTO_JSON json_t *doc = NULL;
         struct blob_desc desc;
