@@ -231,8 +231,8 @@ def test_what_a_killed_build_left_goes_with_the_next(keelson, images):
     assert not list(keelson.home.glob(".*"))
 
 
-@pytest.mark.parametrize("form, name", [("tar", "t.tar"), ("kernel+initrd", "t-initrd.img"), ("kernel+squashfs", "t-squashfs.img"),
-                                        ("iso", "t.iso")])
+@pytest.mark.parametrize("form, name", [("tar", "t.tar"), ("kernel+initrd", "t-initrd.img"), ("iso", "t.iso"),
+                                        ("kernel+squashfs", "t-squashfs.img")])
 def test_links_are_written_through(keelson, images, form, name):
     images.image("kernel", {"kernel": bzimage(b"k" * 1000), "kernel.tar": tar_with([])})
     (keelson.home / "sub").mkdir()

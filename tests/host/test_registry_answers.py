@@ -36,8 +36,8 @@ def test_an_index_that_names_no_platform(keelson, filled, layout):
     server = Proxy(filled.host)
     ref = f"{server.host}/t/one:1"
     entry = {"mediaType": MANIFEST, "digest": layout.one, "size": 5}
-    for entries, says in (([entry], "its index names no platforms"), ([{**entry, "platform": {}}], "its index names no platforms"),
-                          ([], "its index is empty")):
+    nameless = "its index names no platforms"
+    for entries, says in (([entry], nameless), ([{**entry, "platform": {}}], nameless), ([], "its index is empty")):
         document = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}
         server.faults = [Fault("manifests/1$", answers(INDEX, document))]
         line = keelson.fails("cache", "pull", "--arch", "amd64", ref)

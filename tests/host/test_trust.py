@@ -188,7 +188,8 @@ def test_what_trust_and_the_policy_ask_for(keelson, filled, build, tmp_path):
     ('{"images": [\n{"match": "*", "key": }]}', '2:23: "key" must be a string'),
     ('{"images": {}}', '1:12: "images" must be a list'),
     ('{"images": [], "images": []}', '1:16: "images" is there twice'),
-    ('{"images": [', "2:1: "), ("[]", "1:1: "), ("{}", '1:1: "images" is missing'), ("", 'it has no list "images"'), ("# none", "no list"),
+    ('{"images": [', "2:1: "), ("[]", "1:1: "), ("{}", '1:1: "images" is missing'),
+    ("", 'it has no list "images"'), ("# none", "no list"),
 ])
 def test_a_policy_that_is_wrong(keelson, text, says):
     """Whoever thinks that it asks for a signature learns where it does not."""

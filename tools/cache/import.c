@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An archive is read once, front to back, as it may be a pipe: every file becomes a blob, and at the end index.json (an
- * OCI layout) or manifest.json (docker save) says what they are. If it fails, what it
- * brought goes again, unless somebody else adds to the cache at the time, and may count on it: that, and what nobody
- * refers to, is left to `cache gc`.
+ * OCI layout) or manifest.json (docker save) says what they are. If it fails, what it brought goes again, unless
+ * somebody else adds to the cache at the time, and may count on it: that is left to `cache gc`, as is what nobody
+ * refers to.
  */
 #include <archive.h>
 #include <archive_entry.h>

@@ -4,8 +4,9 @@
  * in the image's repository as the tag sha256-HEX.sig, or in the cache under that name.
  *
  * The policy is a JSON file: {"images": [{"match": GLOB, "key": FILE}, ...]}. The first entry whose glob (fnmatch(3),
- * `*` matches slashes too) fits the image's full name decides; a key of null asks for nothing, as does a policy in which
- * none fits. A relative file is relative to the policy's folder, and holds a public key in PEM (ECDSA, RSA, Ed25519).
+ * `*` matches slashes too) fits the image's full name decides; a key of null asks for nothing, as does a policy in
+ * which none fits. A relative file is relative to the policy's folder, and holds a public key in PEM (ECDSA, RSA,
+ * Ed25519).
  */
 #ifndef TOOLS_TRUST_TRUST_H
 #define TOOLS_TRUST_TRUST_H
