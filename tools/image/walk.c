@@ -131,7 +131,7 @@ static ssize_t read_unpacked(struct layer_source *s, const void **bytes, struct 
 
 /* A tar ends before what it is packed in does: there is a checksum, and the digest is of all of it. */
 static int drain(struct layer_source *s, struct err *e) {
-    const void *bytes;
+    const void *bytes = NULL;
     ssize_t n;
 
     while ((n = read_unpacked(s, &bytes, e)) > 0)
