@@ -5,7 +5,9 @@ DEPS_BUILD := gcc libc6-dev linux-libc-dev musl-tools pkgconf libjansson-dev lib
 # Programs that `keelson build` calls, each for the formats that need it; it names what is missing.
 DEPS_FORMATS := xorriso isolinux syslinux syslinux-common mtools dosfstools fdisk grub-common grub-efi-amd64-bin \
   systemd-boot-efi qemu-utils squashfs-tools erofs-utils fakeroot
-DEPS_TEST := libcmocka-dev libasan8 libubsan1 skopeo umoci buildah git openssl faketime libarchive-tools cpio
+# And that `keelson inspect` calls besides.
+DEPS_INSPECT := squashfs-tools-ng
+DEPS_TEST := $(DEPS_INSPECT) libcmocka-dev libasan8 libubsan1 skopeo umoci buildah git openssl faketime libarchive-tools cpio
 # For `make ARCH=arm64`; what is for the other architecture itself is unpacked: mk/cross.mk.
 DEPS_arm64 := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 DEPS_TEST += $(DEPS_arm64) qemu-system-arm

@@ -35,7 +35,7 @@ static const struct command {
     {"cache", cache_main, "look after the cache of images; pull, push, import, export", true},
     {"completion", completion_main, "print a script that completes words on the command line", false},
     {"console", console_main, "the console of a machine that runs detached", false},
-    {"inspect", inspect_main, "say what is in an appliance, and what it takes", false},
+    {"inspect", inspect_main, "say what is in an appliance, and what it takes", true},
     {"metadata", metadata_main, "make a CD with user data for an appliance", true},
     {"pkg", pkg_main, "make images from Debian packages and files", true},
     {"run", run_main, "boot what was built in a virtual machine", false},

@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char path[64];
     AUTO_CLOSE int fd = fuzz_file(data, size, path, sizeof(path));
 
-    FUZZ_CHECK(fd >= 0);
+    /* Other people's programs are not what is looked into here: disks are as if there were none of them. */
+    FUZZ_CHECK(fd >= 0 && setenv("PATH", "/nowhere", 1) == 0);
     if (inspect_read(path, &in, &e) < 0) {
         FUZZ_CHECK(*e.msg);
         return 0;

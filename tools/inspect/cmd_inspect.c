@@ -9,7 +9,8 @@
 
 static const char usage[] =
     "usage: keelson inspect [OPTION]... NAME\n"
-    "Says what is in an appliance: NAME of a kernel+initrd, or the file of a tar, an initrd or a UKI.\n\n";
+    "Says what is in an appliance: NAME of a kernel with its initrd or root, or the file of any other\n"
+    "format, as `keelson build` has made it.\n\n";
 
 static int print(const struct inspection *in, bool json, bool svg, struct err *e) {
     AUTO_BUF struct buf out = BUF_INIT;

@@ -108,7 +108,7 @@ static int read_member(struct member *m, enum compression how, const struct init
     return r < 0 ? r : reader->member(reader->data, &member, e);
 }
 
-int initrd_read(FILE *f, const struct initrd_reader *reader, struct err *e) {
+int initrd_read(FILE *f, const struct initrd_reader *reader, uint64_t *size, struct err *e) {
     AUTO_UNPACK struct unpack *u = NULL;
     struct member m;
     enum compression how;
@@ -117,5 +117,6 @@ int initrd_read(FILE *f, const struct initrd_reader *reader, struct err *e) {
     m.u = u;
     while (!r && (there = unpack_next(u, &how, e)) > 0)
         r = read_member(&m, how, reader, e);
+    *size = u ? unpack_position(u) : 0;
     return r ? r : there;
 }

@@ -24,7 +24,7 @@ struct initrd_reader {
     void *data;
 };
 
-/* Reads all of an initrd. */
-int initrd_read(FILE *f, const struct initrd_reader *reader, struct err *e);
+/* Reads an initrd from where f stands to its end; *size: the bytes that were read. */
+int initrd_read(FILE *f, const struct initrd_reader *reader, uint64_t *size, struct err *e);
 
 #endif

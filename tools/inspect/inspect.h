@@ -28,15 +28,17 @@ struct inspection {
     char *cmdline;                       /* NULL: none */
     char kernel[128];                    /* version; "": unknown */
     uint64_t kernel_size, kernel_memory; /* of the file; what it takes while it runs; 0: unknown */
-    bool has_initrd;                     /* else it is a tar: nothing is compressed, and nothing boots */
-    bool efi; /* UEFI boots it, and takes memory of its own: how much it needs at least cannot be told */
+    bool has_initrd;                     /* else it is a tree: no part of it is compressed for itself */
+    bool bios, efi;                      /* which firmware boots it, as far as that is settled */
+    const char *root;                    /* "squashfs", "erofs", "iso"; NULL: the tree is in none of them */
+    uint64_t root_size;
     uint64_t initrd_size;
     uint64_t members; /* of the initrd */
     struct item *items;
     size_t items_len;
 };
 
-/* NAME of a kernel+initrd, or the file of a tar, tar-kernel-initrd, initrd or UKI. */
+/* NAME of a kernel with its initrd or root, or the file of any other format. */
 int inspect_read(const char *name, struct inspection *in, struct err *e);
 void inspect_free(struct inspection *in);
 #define AUTO_INSPECTION AUTO(inspect_free)
@@ -44,7 +46,9 @@ void inspect_free(struct inspection *in);
 /* Sums over the items. */
 uint64_t inspect_size(const struct inspection *in);
 uint64_t inspect_pages(const struct inspection *in);
-/* MiB of memory that a machine needs to get to its services; 0: cannot be told. */
+/* "bios", "efi", "bios+efi"; NULL: not settled. */
+const char *inspect_firmware(const struct inspection *in);
+/* MiB of memory that a machine needs to get to its services; 0: cannot be told, as UEFI takes memory of its own. */
 uint64_t inspect_least_mib(const struct inspection *in);
 
 /* Each appends to out. */

@@ -34,6 +34,10 @@ uint64_t inspect_pages(const struct inspection *in) {
     return sum;
 }
 
+const char *inspect_firmware(const struct inspection *in) {
+    return in->bios && in->efi ? "bios+efi" : in->bios ? "bios" : in->efi ? "efi" : NULL;
+}
+
 static bool has_word(const char *text, const char *word) {
     const char *at = text ? strstr(text, word) : NULL;
 
@@ -50,7 +54,7 @@ uint64_t inspect_least_mib(const struct inspection *in) {
     double unpacking = (limited ? 2 : 1) * unpacked + initrd, running = unpacked + RUNNING_MIB;
     double least = ((unpacking > running ? unpacking : running) + KERNEL_MIB) / (1 - PAGE_TABLE_SHARE);
 
-    return in->has_initrd && !in->efi ? (uint64_t)(least + 0.999) : 0;
+    return in->has_initrd && (in->bios || !in->efi) ? (uint64_t)(least + 0.999) : 0;
 }
 
 static int put_size(struct buf *out, double bytes) {
@@ -78,8 +82,9 @@ int inspect_text(const struct inspection *in, struct buf *out, struct err *e) {
     uint64_t least = inspect_least_mib(in);
     int r = buf_printf(out, "%s\n", in->name);
 
-    if (!r && in->efi)
-        r = buf_puts(out, "firmware      UEFI\n");
+    if (!r && inspect_firmware(in))
+        r = buf_printf(out, "firmware      %s%s%s\n", in->bios ? "BIOS" : "", in->bios && in->efi ? ", " : "",
+                       in->efi ? "UEFI" : "");
     if (!r && in->kernel_size)
         r = buf_printf(out, "kernel        %s, %.1f MB\n", *in->kernel ? in->kernel : "of an unknown version",
                        (double)in->kernel_size / 1e6);
@@ -88,7 +93,10 @@ int inspect_text(const struct inspection *in, struct buf *out, struct err *e) {
     if (!r && in->has_initrd)
         r = buf_printf(out, "initrd        %.1f MB in %llu parts, %.1f MB unpacked\n", (double)in->initrd_size / 1e6,
                        (unsigned long long)in->members, (double)inspect_size(in) / 1e6);
-    if (!r && !in->has_initrd)
+    if (!r && in->root)
+        r = buf_printf(out, "root          %s, %.1f MB, %.1f MB unpacked\n", in->root, (double)in->root_size / 1e6,
+                       (double)inspect_size(in) / 1e6);
+    else if (!r && !in->has_initrd)
         r = buf_printf(out, "tree          %.1f MB\n", (double)inspect_size(in) / 1e6);
     if (!r && least)
         r = buf_printf(out, "memory        %llu MiB at least, to get to the services\n", (unsigned long long)least);
@@ -131,8 +139,11 @@ int inspect_json(const struct inspection *in, struct buf *out, struct err *e) {
         r = json_object_set_new(
             doc, "initrd",
             json_pack("{s:I, s:I}", "size", (json_int_t)in->initrd_size, "members", (json_int_t)in->members));
-    if (!r && in->efi)
-        r = json_object_set_new(doc, "firmware", json_string("efi"));
+    if (!r && in->root)
+        r = json_object_set_new(doc, "root",
+                                json_pack("{s:s, s:I}", "format", in->root, "size", (json_int_t)in->root_size));
+    if (!r && inspect_firmware(in))
+        r = json_object_set_new(doc, "firmware", json_string(inspect_firmware(in)));
     if (!r && inspect_least_mib(in))
         r = json_object_set_new(doc, "least_memory_mib", json_integer((json_int_t)inspect_least_mib(in)));
     AUTO_FREE char *text = r ? NULL : json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

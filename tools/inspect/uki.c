@@ -1,50 +1,110 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tools/inspect/uki.h"
-
+/* A UKI, read once from its head to its end: it may come from a pipe. */
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "lib/auto.h"
-#include "lib/fdutil.h"
 #include "lib/little.h"
+#include "tools/inspect/inspect_priv.h"
 #include "tools/output/bootable.h"
 
 #define CHUNK ((size_t)64 << 10)
 
-static int copy(FILE *f, uint64_t at, uint64_t size, FILE *out) {
-    AUTO_FREE char *chunk = malloc(CHUNK);
+/* The head is kept: sections may begin in it. */
+struct source {
+    FILE *f;
+    unsigned char head[BOOTABLE_HEAD];
+    size_t head_len;
+    uint64_t at;
+};
 
-    if (!chunk)
-        return -ENOMEM;
-    if (fseek(f, (long)at, SEEK_SET) != 0)
-        return -errno;
-    for (size_t left = size, n; left > 0; left -= n) {
-        n = fread(chunk, 1, left < CHUNK ? left : CHUNK, f);
-        if (n == 0)
-            return ferror(f) ? -EIO : -EBADMSG;
-        if (fwrite(chunk, 1, n, out) != n)
-            return -errno;
+/* A section: `left` bytes from where the source is. */
+struct window {
+    struct source *s;
+    uint64_t left;
+};
+
+static size_t take(struct source *s, char *data, size_t len) {
+    size_t n;
+
+    if (s->at < s->head_len) {
+        n = len < s->head_len - s->at ? len : s->head_len - (size_t)s->at;
+        memcpy(data, s->head + s->at, n);
+    } else {
+        n = fread(data, 1, len, s->f);
     }
-    return fflush(out) == 0 && fseek(out, 0, SEEK_SET) == 0 ? 0 : -errno;
+    s->at += n;
+    return n;
 }
 
-int uki_section(FILE *f, const char *name, FILE **out, struct err *e) {
-    AUTO_FREE unsigned char *head = malloc(BOOTABLE_HEAD);
-    size_t len = head && fseek(f, 0, SEEK_SET) == 0 ? fread(head, 1, BOOTABLE_HEAD, f) : 0;
-    const unsigned char *section = len ? bootable_section(head, len, name) : NULL;
+static ssize_t read_window(void *cookie, char *data, size_t len) {
+    struct window *w = cookie;
+    size_t n = w->left ? take(w->s, data, len < w->left ? len : (size_t)w->left) : 0;
 
-    *out = NULL;
-    if (!section)
-        return len ? 0 : err_set(e, -EIO, "could not read its head");
+    w->left -= n;
+    return ferror(w->s->f) ? -1 : (ssize_t)n;
+}
+
+/* Passes over what is left. */
+static int skip(struct window *w) {
+    AUTO_FREE char *chunk = malloc(CHUNK);
+    ssize_t n = 1;
+
+    while (chunk && w->left && n > 0)
+        n = read_window(w, chunk, CHUNK);
+    return !chunk ? -ENOMEM : n < 0 ? -EIO : n == 0 ? -EBADMSG : 0;
+}
+
+static int read_section(struct inspection *in, struct source *s, const unsigned char *header, payload_fn *read,
+                        struct err *e) {
     /* What is in the file is rounded up, and what is in memory may be longer. */
-    uint64_t in_memory = little_get(section + 8, 4), in_file = little_get(section + 16, 4);
-    AUTO_FCLOSE FILE *to = tmpfile();
-    int r = to ? copy(f, little_get(section + 20, 4), in_memory < in_file ? in_memory : in_file, to) : -errno;
-    if (r == -EBADMSG)
-        return err_set(e, r, "it is cut off in its section %s", name);
-    if (r < 0)
-        return err_errno(e, r, "could not unpack its section %s", name);
-    *out = steal_ptr(&to);
-    return 0;
+    uint64_t in_memory = little_get(header + 8, 4), in_file = little_get(header + 16, 4);
+    uint64_t at = little_get(header + 20, 4);
+    struct window before = {.s = s, .left = at > s->at ? at - s->at : 0};
+    struct window w = {.s = s, .left = in_memory < in_file ? in_memory : in_file};
+
+    if (at < s->at)
+        return err_set(e, -EBADMSG, "its sections lie over each other");
+    int cut = skip(&before), r = 0;
+    AUTO_FCLOSE FILE *f = cut ? NULL : fopencookie(&w, "r", (cookie_io_functions_t){.read = read_window});
+    if (f)
+        r = read(in, f, e);
+    else if (!cut)
+        return err_errno(e, -ENOMEM, "could not read its section %.8s", (const char *)header);
+    if (!cut)
+        cut = skip(&w);
+    if (cut == -EBADMSG)
+        return err_set(e, cut, "it is cut off in its section %.8s", (const char *)header);
+    return cut < 0 ? err_errno(e, cut, "could not read its section %.8s", (const char *)header) : r;
+}
+
+/* As they come in the file, whichever way round that is. */
+int payload_uki(struct inspection *in, FILE *f, struct err *e) {
+    static const struct {
+        const char *name;
+        payload_fn *read;
+    } wanted[] = {{".linux", payload_kernel}, {".cmdline", payload_cmdline}, {".initrd", payload_initrd}};
+    const unsigned char *headers[ARRAY_SIZE(wanted)] = {NULL};
+    AUTO_FREE struct source *s = calloc(1, sizeof(*s));
+    int r = 0;
+
+    if (!s)
+        return err_errno(e, -ENOMEM, "could not read a UKI");
+    s->f = f;
+    s->head_len = fread(s->head, 1, sizeof(s->head), f);
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+        headers[i] = bootable_section(s->head, s->head_len, wanted[i].name);
+    in->efi = true;
+    for (size_t done = 0; done < ARRAY_SIZE(wanted) && !r; done++) {
+        size_t next = ARRAY_SIZE(wanted);
+        for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+            if (headers[i] &&
+                (next == ARRAY_SIZE(wanted) || little_get(headers[i] + 20, 4) < little_get(headers[next] + 20, 4)))
+                next = i;
+        if (next == ARRAY_SIZE(wanted))
+            break;
+        r = read_section(in, s, headers[next], wanted[next].read, e);
+        headers[next] = NULL;
+    }
+    return r;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define ZLIB_CONST
 #include "tools/output/bootable.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "lib/fdutil.h"
 #include "lib/little.h"
@@ -19,6 +21,8 @@
 #define PE_AMD64 0x8664
 #define PE_ARM64 0xaa64
 #define PE_SECTION_NAME 8
+#define TAR_MAGIC_AT 257
+#define TAR_MAGIC "ustar"
 
 static bool has(const unsigned char *head, size_t len, size_t at, const void *magic, size_t magic_len) {
     return at + magic_len <= len && !memcmp(head + at, magic, magic_len);
@@ -61,7 +65,6 @@ static void parse_disk(const unsigned char *head, size_t len, struct bootable *b
     static const unsigned char esp[16] = {0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11,
                                           0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b};
 
-    b->kind = BOOTABLE_RAW;
     for (size_t i = 0; i < 4; i++)
         b->efi = b->efi || head[446 + 16 * i + 4] == PARTITION_ESP;
     for (size_t at = 2 * GPT_SECTOR;
@@ -71,26 +74,51 @@ static void parse_disk(const unsigned char *head, size_t len, struct bootable *b
         b->bios = b->bios || head[i] != 0;
 }
 
+/* What is packed with gzip is a tar with a disk in it, or an initrd, which is nothing here. */
+static void parse_gzip(const unsigned char *head, size_t len, struct bootable *b) {
+    unsigned char block[512] = {0};
+    z_stream z = {.next_in = head, .avail_in = (uInt)len, .next_out = block, .avail_out = sizeof(block)};
+
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return;
+    (void)inflate(&z, Z_SYNC_FLUSH);
+    (void)inflateEnd(&z);
+    if (has(block, sizeof(block), TAR_MAGIC_AT, TAR_MAGIC, 5))
+        b->kind = BOOTABLE_TAR;
+}
+
+/* The first that fits counts: a kernel and an ISO may begin as a disk does. */
 void bootable_parse(const unsigned char *head, size_t len, struct bootable *b) {
+    static const struct {
+        size_t at;
+        const char *magic;
+        size_t len;
+        enum bootable_kind kind;
+        const char *arch;
+        void (*parse)(const unsigned char *head, size_t len, struct bootable *b);
+    } magics[] = {
+        {TAR_MAGIC_AT, TAR_MAGIC, 5, BOOTABLE_TAR, "", NULL},
+        {0x202, "HdrS", 4, BOOTABLE_KERNEL, "amd64", NULL},
+        {0x38, "ARM\x64", 4, BOOTABLE_KERNEL, "arm64", NULL},
+        {0, "QFI\xfb", 4, BOOTABLE_QCOW2, "", NULL},
+        {0, "KDMV", 4, BOOTABLE_VMDK, "", NULL},
+        {0, "conectix", 8, BOOTABLE_VHD, "", NULL},
+        {0, "hsqs", 4, BOOTABLE_SQUASHFS, "", NULL},
+        {1024, "\xe2\xe1\xf5\xe0", 4, BOOTABLE_EROFS, "", NULL},
+        {16 * ISO_SECTOR, "\1CD001", 6, BOOTABLE_ISO, "", NULL},
+        {0, "\x1f\x8b", 2, BOOTABLE_UNKNOWN, "", parse_gzip},
+        {0, "MZ", 2, BOOTABLE_UNKNOWN, "", parse_pe},
+        {510, "\x55\xaa", 2, BOOTABLE_RAW, "", parse_disk},
+    };
+
     *b = (struct bootable){.arch = ""};
-    if (has(head, len, 0x202, "HdrS", 4)) {
-        b->kind = BOOTABLE_KERNEL;
-        b->arch = "amd64";
-    } else if (has(head, len, 0x38, "ARM\x64", 4)) {
-        b->kind = BOOTABLE_KERNEL;
-        b->arch = "arm64";
-    } else if (has(head, len, 0, "QFI\xfb", 4)) {
-        b->kind = BOOTABLE_QCOW2;
-    } else if (has(head, len, 0, "KDMV", 4)) {
-        b->kind = BOOTABLE_VMDK;
-    } else if (has(head, len, 0, "conectix", 8)) {
-        b->kind = BOOTABLE_VHD;
-    } else if (has(head, len, 16 * ISO_SECTOR, "\1CD001", 6)) {
-        b->kind = BOOTABLE_ISO;
-    } else if (has(head, len, 0, "MZ", 2)) {
-        parse_pe(head, len, b);
-    } else if (has(head, len, 510, "\x55\xaa", 2)) {
-        parse_disk(head, len, b);
+    for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
+        if (!has(head, len, magics[i].at, magics[i].magic, magics[i].len))
+            continue;
+        *b = (struct bootable){.kind = magics[i].kind, .arch = magics[i].arch};
+        if (magics[i].parse)
+            magics[i].parse(head, len, b);
+        return;
     }
 }
 
@@ -118,25 +146,51 @@ static void look_at_catalog(int fd, const unsigned char *head, size_t len, struc
         bootable_parse_catalog(catalog, sizeof(catalog), b);
 }
 
-int bootable_look(const char *path, struct bootable *b, struct err *e) {
+int bootable_look_fd(int fd, struct bootable *b) {
     AUTO_FREE unsigned char *head = calloc(1, BOOTABLE_HEAD);
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -errno : head ? read_full(fd, head, BOOTABLE_HEAD) : -ENOMEM;
+    ssize_t n = !head ? -ENOMEM : lseek(fd, 0, SEEK_SET) < 0 ? -errno : read_full(fd, head, BOOTABLE_HEAD);
 
     if (n < 0)
-        return err_errno(e, (int)n, "could not read %s", path);
+        return (int)n;
     bootable_parse(head, (size_t)n, b);
     if (b->kind == BOOTABLE_ISO)
         look_at_catalog(fd, head, (size_t)n, b);
     return 0;
 }
 
-const char *bootable_name(enum bootable_kind kind) {
-    static const char *const names[] = {
-        [BOOTABLE_UNKNOWN] = "something else", [BOOTABLE_KERNEL] = "a kernel",  [BOOTABLE_UKI] = "a UKI",
-        [BOOTABLE_EFI] = "an EFI program",     [BOOTABLE_ISO] = "an ISO",       [BOOTABLE_RAW] = "a raw disk",
-        [BOOTABLE_QCOW2] = "a qcow2 disk",     [BOOTABLE_VMDK] = "a vmdk disk", [BOOTABLE_VHD] = "a VHD disk",
-    };
+int bootable_look(const char *path, struct bootable *b, struct err *e) {
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : bootable_look_fd(fd, b);
 
-    return names[kind];
+    return r < 0 ? err_errno(e, r, "could not read %s", path) : 0;
+}
+
+static const struct {
+    const char *name, *disk_format;
+    bool boots;
+} kinds[] = {
+    [BOOTABLE_UNKNOWN] = {"something else", "", false},
+    [BOOTABLE_KERNEL] = {"a kernel", "", false},
+    [BOOTABLE_UKI] = {"a UKI", "", true},
+    [BOOTABLE_EFI] = {"an EFI program", "", true},
+    [BOOTABLE_ISO] = {"an ISO", "", true},
+    [BOOTABLE_RAW] = {"a raw disk", "raw", true},
+    [BOOTABLE_QCOW2] = {"a qcow2 disk", "qcow2", true},
+    [BOOTABLE_VMDK] = {"a vmdk disk", "vmdk", true},
+    [BOOTABLE_VHD] = {"a VHD disk", "vpc", true},
+    [BOOTABLE_TAR] = {"a tar", "", false},
+    [BOOTABLE_SQUASHFS] = {"a squashfs", "", false},
+    [BOOTABLE_EROFS] = {"an erofs", "", false},
+};
+
+const char *bootable_name(enum bootable_kind kind) {
+    return kinds[kind].name;
+}
+
+bool bootable_boots(enum bootable_kind kind) {
+    return kinds[kind].boots;
+}
+
+const char *bootable_disk_format(enum bootable_kind kind) {
+    return kinds[kind].disk_format;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a file is that may be booted, by what is in it and not by its name. */
+/*
+ * What a file is, by what is in it and not by its name: something that boots, or another form of an appliance. The one
+ * table of that, for `keelson run`, `keelson inspect` and those who make images.
+ */
 #ifndef TOOLS_OUTPUT_BOOTABLE_H
 #define TOOLS_OUTPUT_BOOTABLE_H
 
@@ -18,7 +21,10 @@ enum bootable_kind {
     BOOTABLE_RAW, /* a partition table */
     BOOTABLE_QCOW2,
     BOOTABLE_VMDK,
-    BOOTABLE_VHD, /* dynamic */
+    BOOTABLE_VHD, /* dynamic; a fixed one is a raw disk with something behind it */
+    BOOTABLE_TAR, /* may be compressed with gzip */
+    BOOTABLE_SQUASHFS,
+    BOOTABLE_EROFS,
 };
 
 struct bootable {
@@ -31,6 +37,8 @@ struct bootable {
 
 /* Reads the file's head (an ISO's boot catalogue too). An unknown file is no error. */
 int bootable_look(const char *path, struct bootable *b, struct err *e);
+/* The same of an open file, whose position is changed. 0 or -errno. */
+int bootable_look_fd(int fd, struct bootable *b);
 /* The same from the first bytes; an ISO's firmware needs its file. For tests. */
 void bootable_parse(const unsigned char *head, size_t len, struct bootable *b);
 /* The boot catalogue of an ISO: 2048 bytes. */
@@ -40,6 +48,11 @@ void bootable_parse_catalog(const unsigned char *catalog, size_t len, struct boo
 #define PE_SECTION 40
 const unsigned char *bootable_section(const unsigned char *head, size_t len, const char *name);
 
+/* "a UKI" */
 const char *bootable_name(enum bootable_kind kind);
+/* Whether a machine boots it alone. */
+bool bootable_boots(enum bootable_kind kind);
+/* A disk's format in QEMU's words; "": it is no disk. */
+const char *bootable_disk_format(enum bootable_kind kind);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "tools/output/bootable.h"
 
@@ -100,6 +101,41 @@ static void disks_tell_their_firmware(void **state) {
     assert_int_equal(parse(512).kind, BOOTABLE_VHD);
 }
 
+static void other_forms_of_an_appliance_do_not_boot(void **state) {
+    unsigned char tar[512] = {0};
+
+    (void)state;
+    clear();
+    memcpy(head, "hsqs", 4);
+    assert_int_equal(parse(4096).kind, BOOTABLE_SQUASHFS);
+    clear();
+    memcpy(head + 1024, "\xe2\xe1\xf5\xe0", 4);
+    assert_int_equal(parse(4096).kind, BOOTABLE_EROFS);
+    assert_int_equal(parse(1026).kind, BOOTABLE_UNKNOWN);
+    memcpy(tar + 257, "ustar", 5);
+    clear();
+    memcpy(head, tar, sizeof(tar));
+    assert_int_equal(parse(512).kind, BOOTABLE_TAR);
+    for (enum bootable_kind kind = BOOTABLE_TAR; kind <= BOOTABLE_EROFS; kind++)
+        assert_false(bootable_boots(kind) || *bootable_disk_format(kind));
+    z_stream z = {.next_in = tar, .avail_in = sizeof(tar), .next_out = head, .avail_out = sizeof(head)};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    size_t len = z.total_out;
+    (void)deflateEnd(&z);
+    assert_int_equal(parse(len).kind, BOOTABLE_TAR);
+    assert_int_equal(parse(len / 2).kind, BOOTABLE_UNKNOWN);
+    assert_int_equal(parse(2).kind, BOOTABLE_UNKNOWN);
+}
+
+static void disks_have_a_format_for_qemu(void **state) {
+    (void)state;
+    assert_string_equal(bootable_disk_format(BOOTABLE_VHD), "vpc");
+    assert_string_equal(bootable_disk_format(BOOTABLE_ISO), "");
+    assert_true(bootable_boots(BOOTABLE_ISO) && bootable_boots(BOOTABLE_VMDK) && bootable_boots(BOOTABLE_UKI));
+    assert_false(bootable_boots(BOOTABLE_UNKNOWN) || bootable_boots(BOOTABLE_KERNEL));
+}
+
 static void a_boot_catalogue_tells_an_isos_firmware(void **state) {
     unsigned char catalog[2048] = {[0] = 1, [32] = 0x88};
     struct bootable b = {.kind = BOOTABLE_ISO};
@@ -125,6 +161,8 @@ int main(void) {
         cmocka_unit_test(an_efi_program_with_a_kernel_is_a_uki),
         cmocka_unit_test(headers_that_point_outside_are_nothing),
         cmocka_unit_test(disks_tell_their_firmware),
+        cmocka_unit_test(other_forms_of_an_appliance_do_not_boot),
+        cmocka_unit_test(disks_have_a_format_for_qemu),
         cmocka_unit_test(a_boot_catalogue_tells_an_isos_firmware),
     };
 

@@ -96,6 +96,10 @@ static const struct format *find(const char *name) {
     return NULL;
 }
 
+const char *format_root_suffix(size_t i) {
+    return i < ARRAY_SIZE(with_disk) ? find(with_disk[i].name)->suffix : NULL;
+}
+
 /* Names them all: who mistypes one sees what it should have been. */
 static int no_such_format(const char *name, int len, struct err *e) {
     char all[ARRAY_SIZE(formats) * FORMAT_NAME_MAX];

@@ -41,6 +41,9 @@ int format_list_check(const struct format_list *l, const struct format_order *or
 /* The i-th name; NULL: no more. */
 const char *format_name(size_t i);
 
+/* What the root of the i-th format whose root is a disk beside the kernel has behind NAME: "-squashfs.img" first. */
+const char *format_root_suffix(size_t i);
+
 /* Kernel, initrd and command line in files that begin with `base`, as the order says. */
 int format_open_kernel_initrd(const char *base, const struct format_order *order, struct output **out, struct err *e);
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "lib/temp.h"
 #include "tools/output/fat.h"
 #include "tools/output/format.h"
+#include "tools/output/loader.h"
 #include "tools/output/parts.h"
 
 static const struct format_order amd64 = {.base = "x", .arch = "amd64"};
@@ -99,6 +101,42 @@ static void programs_say_why_they_fail(void **state) {
     assert_int_equal(program_run(good, "hello", &e), 0);
 }
 
+static void what_a_program_prints_is_read_while_it_runs(void **state) {
+    const char *const argv[] = {"sh", "-c", "cat; echo why >&2; exit 2", NULL};
+    const char *const endless[] = {"sh", "-c", "while :; do echo more; done", NULL};
+    AUTO_PROGRAM struct program p = PROGRAM_NONE;
+    AUTO_TEMP_DIR struct temp_dir dir = {""};
+    char path[PATH_MAX + 16], line[16];
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(temp_dir_make(&dir, NULL, "format_test.", NULL), 0);
+    (void)snprintf(path, sizeof(path), "%s/in", dir.path);
+    assert_int_equal(write_file_atomic(path, "one\ntwo\n", 8, 0644, false, NULL), 0);
+    AUTO_CLOSE int in = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(program_open(&p, argv, in, &e), 0);
+    assert_string_equal(fgets(line, sizeof(line), p.out), "one\n");
+    assert_int_equal(program_close(&p, &e), -EIO);
+    assert_string_equal(e.msg, "sh exited with status 2: why");
+    assert_int_equal(program_open(&p, endless, in, &e), 0);
+    assert_string_equal(fgets(line, sizeof(line), p.out), "more\n");
+    program_free(&p);
+}
+
+static void a_loaders_configuration_has_the_command_line(void **state) {
+    AUTO_BUF struct buf config = BUF_INIT;
+    struct parts *p = calloc(1, sizeof(*p));
+    char other[] = "DEFAULT linux\n# APPEND x\n";
+
+    (void)state;
+    assert_non_null(p);
+    (void)snprintf(p->cmdline, sizeof(p->cmdline), "console=ttyS0 APPEND root=x");
+    assert_int_equal(syslinux_config(p, "/kernel", "/initrd.img", &config, NULL), 0);
+    assert_string_equal(syslinux_cmdline(config.data), p->cmdline);
+    assert_null(syslinux_cmdline(other));
+    free(p);
+}
+
 static void kernel_problems_are_told(void **state) {
     struct parts *p = calloc(1, sizeof(*p));
     AUTO_TEMP_DIR struct temp_dir dir = {""};
@@ -135,6 +173,8 @@ int main(void) {
         cmocka_unit_test(a_name_that_is_none_is_answered_with_all_there_are),
         cmocka_unit_test(ids_come_from_the_content),
         cmocka_unit_test(programs_say_why_they_fail),
+        cmocka_unit_test(what_a_program_prints_is_read_while_it_runs),
+        cmocka_unit_test(a_loaders_configuration_has_the_command_line),
         cmocka_unit_test(kernel_problems_are_told),
     };
 

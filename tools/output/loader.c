@@ -20,6 +20,15 @@ int syslinux_config(const struct parts *p, const char *kernel, const char *initr
                : 0;
 }
 
+const char *syslinux_cmdline(char *text) {
+    for (char *line; (line = next_line(&text));) {
+        line += strspn(line, " ");
+        if (!strncmp(line, "APPEND ", 7))
+            return line + 7;
+    }
+    return NULL;
+}
+
 /* The file that only this image has tells its medium from others. */
 static int grub_config(const struct parts *p, struct buf *out, struct err *e) {
     char marker[64], path[PATH_MAX];

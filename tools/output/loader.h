@@ -15,6 +15,9 @@
 /* isolinux.cfg and syslinux.cfg. */
 int syslinux_config(const struct parts *p, const char *kernel, const char *initrd, struct buf *out, struct err *e);
 
+/* The command line in one of these, whose text is cut up for it; NULL: there is none. */
+const char *syslinux_cmdline(char *text);
+
 /* GRUB as one EFI program that looks for boot/kernel on the medium it came from; out (PATH_MAX bytes) gets its path. */
 int grub_make(const struct parts *p, char *out, struct err *e);
 

@@ -8,23 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MIB ((uint64_t)1 << 20)
+#include "tools/output/format.h"
 
-/* A disk in a container of QEMU's: whether it is for BIOS or EFI stands inside; see firmware_of(). */
-static const char *disk_format(enum bootable_kind kind) {
-    switch (kind) {
-    case BOOTABLE_RAW:
-        return "raw";
-    case BOOTABLE_QCOW2:
-        return "qcow2";
-    case BOOTABLE_VMDK:
-        return "vmdk";
-    case BOOTABLE_VHD:
-        return "vpc";
-    default:
-        return "";
-    }
-}
+#define MIB ((uint64_t)1 << 20)
 
 static bool is_regular(const char *path) {
     struct stat st;
@@ -34,16 +20,16 @@ static bool is_regular(const char *path) {
 
 /* The initrd if there is one, unless another root is asked for. */
 static int find_root(const struct run_options *o, struct run_boot *b, struct err *e) {
-    static const char *const suffixes[] = {"-squashfs.img", "-erofs.img", ".iso"};
     char initrd[RUN_PATH_MAX];
 
     if (snprintf(initrd, sizeof(initrd), "%s-initrd.img", o->name) >= (int)sizeof(initrd))
         return err_errno(e, -ENAMETOOLONG, "could not open %s-initrd.img", o->name);
     if (!o->squashfs && access(initrd, R_OK) == 0)
         return 0;
-    for (size_t i = 0; i < (o->squashfs ? 1 : ARRAY_SIZE(suffixes)); i++) {
-        if (snprintf(b->root, sizeof(b->root), "%s%s", o->name, suffixes[i]) >= (int)sizeof(b->root))
-            return err_errno(e, -ENAMETOOLONG, "could not open %s%s", o->name, suffixes[i]);
+    const char *suffix = NULL;
+    for (size_t i = 0; (suffix = format_root_suffix(i)) && (!o->squashfs || i == 0); i++) {
+        if (snprintf(b->root, sizeof(b->root), "%s%s", o->name, suffix) >= (int)sizeof(b->root))
+            return err_errno(e, -ENAMETOOLONG, "could not open %s%s", o->name, suffix);
         if (access(b->root, R_OK) == 0)
             return 0;
     }
@@ -132,7 +118,7 @@ int boot_find(struct run_options *o, struct run_boot *b, struct err *e) {
     int r = file ? bootable_look(o->name, &b->is, e) : find_kernel(o, b, e);
     if (r < 0)
         return r;
-    if (file && (b->is.kind == BOOTABLE_UNKNOWN || b->is.kind == BOOTABLE_KERNEL))
+    if (file && !bootable_boots(b->is.kind))
         return err_set(e, -EINVAL, "could not boot %s: it is %s; %s", o->name, bootable_name(b->is.kind),
                        b->is.kind == BOOTABLE_KERNEL ? "name it without its -kernel"
                                                      : "an ISO, a disk with a partition table or a UKI can be booted");
@@ -140,7 +126,7 @@ int boot_find(struct run_options *o, struct run_boot *b, struct err *e) {
         return err_set(e, -EINVAL, "could not boot %s as a CD: it is %s", o->name, bootable_name(b->is.kind));
     if (o->cmdline_add && b->is.kind != BOOTABLE_KERNEL)
         return err_set(e, -EINVAL, "could not add to the command line of %s: it is inside the image", o->name);
-    (void)snprintf(b->format, sizeof(b->format), "%s", disk_format(b->is.kind));
+    (void)snprintf(b->format, sizeof(b->format), "%s", bootable_disk_format(b->is.kind));
     r = settle_arch(o, b, e);
     return r ? r : settle_firmware(o, b, e);
 }

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/fdutil.h"
 #include "lib/spawn.h"
+#include "tools/output/bootable.h"
 
 #define CREATE_DEADLINE_MS 60000
 
@@ -33,7 +33,7 @@ static int create(const struct run_disk *d, struct err *e) {
 }
 
 int disk_prepare(struct run_disk *d, bool dry_run, struct err *e) {
-    static const char QCOW2_MAGIC[4] = {'Q', 'F', 'I', '\xfb'};
+    struct bootable is;
     AUTO_CLOSE int fd = open(d->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
         return err_errno(e, -errno, "could not open disk %s", d->path);
@@ -44,11 +44,12 @@ int disk_prepare(struct run_disk *d, bool dry_run, struct err *e) {
             memcpy(d->format, "qcow2", sizeof("qcow2"));
         return dry_run ? 0 : create(d, e);
     }
-    char head[sizeof(QCOW2_MAGIC)];
-    ssize_t n = read_full(fd, head, sizeof(head));
-    if (n < 0)
-        return err_errno(e, (int)n, "could not read disk %s", d->path);
-    bool qcow2 = n == (ssize_t)sizeof(head) && memcmp(head, QCOW2_MAGIC, sizeof(head)) == 0;
-    (void)snprintf(d->format, sizeof(d->format), "%s", qcow2 ? "qcow2" : "raw");
+    int r = bootable_look_fd(fd, &is);
+    if (r < 0)
+        return err_errno(e, r, "could not read disk %s", d->path);
+    /* Of what a guest may have written itself no more is believed than it needs to be: other formats name other files.
+     */
+    (void)snprintf(d->format, sizeof(d->format), "%s",
+                   bootable_disk_format(is.kind == BOOTABLE_QCOW2 ? is.kind : BOOTABLE_RAW));
     return 0;
 }
