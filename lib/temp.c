@@ -18,6 +18,7 @@
 #include "lib/log.h"
 
 #define WALK_FDS 16
+#define WALKS_MAX 1000
 #define LINKS_MAX 40
 #define RANDOM "XXXXXX"
 #define RANDOM_LEN strlen(RANDOM)
@@ -185,11 +186,12 @@ int temp_dir_make_beside(struct temp_dir *t, const char *path, struct err *e) {
 void temp_dir_remove(struct temp_dir *t) {
     if (!*t->path)
         return;
-    (void)pthread_mutex_lock(&there.lock);
+    (void)pthread_mutex_lock(&there.lock); /* until all is gone: a signal would leave what it is no longer told of */
+    int r = nftw(t->path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS) != 0 ? -errno : 0;
     forget(t->path);
     (void)pthread_mutex_unlock(&there.lock);
-    if (nftw(t->path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS) != 0)
-        log_warning("could not remove %s: %s", t->path, strerror(errno));
+    if (r < 0)
+        log_warning("could not remove %s: %s", t->path, strerror(-r));
     *t->path = '\0';
 }
 
@@ -300,6 +302,13 @@ int temp_file_write(const char *path, const void *data, size_t len, struct err *
     return r < 0 ? err_errno(e, r, "could not write %s", path) : 0;
 }
 
+/* A program that was started may still write into it, until it finds that its folder is gone. */
+static void remove_while_used(const char *path) {
+    for (int i = 0; i < WALKS_MAX && nftw(path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS) != 0; i++)
+        if (access(path, F_OK) < 0)
+            return;
+}
+
 /* The lock is kept: nothing new comes, and what was being given its name has it, or goes. */
 static void *wait_for_signals(void *data) {
     const sigset_t *set = data;
@@ -309,7 +318,7 @@ static void *wait_for_signals(void *data) {
         return NULL;
     (void)pthread_mutex_lock(&there.lock);
     for (size_t i = 0; i < there.len; i++)
-        (void)nftw(there.v[i].path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
+        remove_while_used(there.v[i].path);
     (void)signal(number, SIG_DFL);
     (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
     (void)kill(getpid(), number);
