@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything that is tried out. The images and the appliances of tests and demo stay in build/.
 DEPS_DEMO += python3 qemu-system-x86
-DEPS_TEST += python3-pytest python3-pytest-xdist busybox-static e2fsprogs zstd ovmf $(DEPS_FORMATS)
+DEPS_TEST += python3-pytest python3-pytest-xdist busybox-static e2fsprogs zstd ovmf iproute2 dnsmasq-base ipxe $(DEPS_FORMATS)
 DEPS_FRESH := debootstrap
 
 export KEELSON := $(abspath $(BUILD))/bin/keelson

@@ -170,8 +170,9 @@ def test_what_has_nothing_but_its_head_is_told(keelson, images, form):
     fails(keelson, path.name)
 
 
-HEADS = {"qcow2": b"QFI\xfb", "vmdk": b"KDMV", "vhd": b"conectix", "squashfs": b"hsqs", "erofs": bytes(1024) + b"\xe2\xe1\xf5\xe0",
-         "iso": bytes(0x8000) + b"\1CD001", "disk": bytes(510) + b"\x55\xaa", "gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd",
+HEADS = {"qcow2": b"QFI\xfb", "vmdk": b"KDMV", "vhd": b"conectix", "squashfs": b"hsqs",
+         "erofs": bytes(1024) + b"\xe2\xe1\xf5\xe0", "iso": bytes(0x8000) + b"\1CD001", "disk": bytes(510) + b"\x55\xaa",
+         "gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd",
          "cpio": b"070701", "nothing": b"", "tar": bytes(257) + b"ustar"}
 
 
@@ -196,7 +197,8 @@ def test_a_disk_of_somebody_else(keelson, images):
     subprocess.run(["mkfs.vfat", "--offset", "2048", path, "7168"], check=True, env=env, capture_output=True)
     subprocess.run(["mcopy", "-i", f"{path}@@1M", keelson.home / "a.yml", "::/A.YML"], check=True, env=env)
     assert "none of its partitions has a kernel" in fails(keelson, "b.img")
-    subprocess.run(["sfdisk", "-q", "--no-tell-kernel", path], input=b"label: dos\nstart=2048, type=83\n", check=True, env=env)
+    other = b"label: dos\nstart=2048, type=83\n"
+    subprocess.run(["sfdisk", "-q", "--no-tell-kernel", path], input=other, check=True, env=env)
     assert "none of its partitions has a kernel" in fails(keelson, "b.img")
 
 
@@ -205,8 +207,8 @@ def test_what_is_no_appliance_is_named(keelson, images):
     assert "it is a kernel; name the appliance without its -kernel" in fails(keelson, "a-kernel")
 
 
-@pytest.mark.parametrize("form,package", [("raw-bios", "mtools"), ("vmdk", "qemu-utils"), ("kernel+squashfs", "squashfs-tools-ng"),
-                                          ("kernel+erofs", "erofs-utils")])
+@pytest.mark.parametrize("form,package", [
+    ("raw-bios", "mtools"), ("vmdk", "qemu-utils"), ("kernel+squashfs", "squashfs-tools-ng"), ("kernel+erofs", "erofs-utils")])
 def test_a_missing_program_is_named_with_its_package(keelson, images, form, package):
     suffix = {**DISKS, **ROOTS}[form][0]
     build(keelson, form)
@@ -260,7 +262,8 @@ def nobody_sees_the_same(path, plain):
         os.mkdir(f"{home}/tmp")
         for name in (home, program, image, f"{home}/tmp"):
             os.chown(name, 65534, 65534)
-        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "inspect", "--json", image],
+        rights = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = subprocess.run([*rights, program, "inspect", "--json", image],
                               env={"PATH": "/usr/bin:/bin", "TMPDIR": f"{home}/tmp"}, capture_output=True, text=True,
                               check=False, timeout=120)
         assert done.returncode == 0, done.stderr

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boots from the network: iPXE over HTTP (`keelson serve`) and over TFTP, and UEFI's own PXE with a UKI.
+"""Boots from the network: iPXE over HTTP (`keelson serve`) and over TFTP, UEFI's own PXE and HTTP boot with a UKI.
 
-QEMU's user network is DHCP and TFTP server. What booted, and in how many seconds, is printed at the end.
+QEMU's user network is DHCP and TFTP server, or dnsmasq with the configuration that `keelson serve` prints is (wire.py).
+What booted, and in how many seconds, is printed at the end.
 """
 import re
 import subprocess
@@ -11,6 +12,7 @@ import harness
 import pytest
 import record
 from test_faults import BASE
+from wire import Wire, WiredMachine
 
 TABLE = []
 
@@ -59,14 +61,56 @@ def test_ipxe_loads_over_tftp(appliance):
     boots("iPXE over TFTP", "BIOS", "--netboot", script)
 
 
-def test_uefi_loads_the_uki_over_tftp(folder, boot):
-    """The firmware's TFTP is slow: a UKI without modules, and so without a port, whose console says that it is up."""
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """An appliance without modules, and so without a port, whose console says that it is up. Firmware loads slowly."""
+    folder = tmp_path_factory.mktemp("small")
     yaml = BASE.replace("keelson/kernel:latest", "keelson/kernel:latest\n  tar: none")
-    source = folder / "small.yml"
-    source.write_text("".join(line for line in yaml.splitlines(True) if "runc" not in line and "containerd" not in line))
-    done = harness.keelson("build", "--format", "uki", "--dir", folder, source)
-    assert done.returncode == 0, done.stderr
+    yaml = "".join(line for line in yaml.splitlines(True) if "runc" not in line and "containerd" not in line)
+    done = harness.build(yaml, folder, name="small", agent=False)
+    assert done.status == 0, done.stderr
+    return folder
+
+
+def wait_up(vm, name, firmware):
     start = time.monotonic()
-    vm = boot("", "--mem", "512", "--uefi", "--netboot", folder / "small.efi")
     vm.wait_console(r"init: up after [0-9.]+ s, FAILED: containerd: ")  # it has none
-    TABLE.append(("PXE of UEFI, TFTP", "EFI", f"{time.monotonic() - start:.1f}"))
+    TABLE.append((name, firmware, f"{time.monotonic() - start:.1f}"))
+
+
+def test_uefi_loads_the_uki_over_tftp(folder, small, boot):
+    done = harness.keelson("build", "--format", "uki", "--dir", folder, small / "small.yml")
+    assert done.returncode == 0, done.stderr
+    wait_up(boot("", "--mem", "512", "--uefi", "--netboot", folder / "small.efi"), "PXE of UEFI, TFTP", "EFI")
+
+
+@pytest.fixture
+def wire(folder, small):
+    """wire(dhcp, OPTION...): a machine where dnsmasq has what `keelson serve` printed, and what dnsmasq says."""
+    made = []
+
+    def make(dhcp, *options, qemu=()):
+        network = Wire(folder, small, dhcp)
+        made.append(network)
+        vm = WiredMachine(network, folder / "vm", "--mem", "768", *options, qemu=qemu)
+        made.append(vm)
+        return vm, network
+    yield make
+    for thing in reversed(made):
+        thing.close()
+
+
+@pytest.mark.parametrize("dhcp", [False, True])
+def test_pxe_with_what_is_printed_for_dnsmasq(wire, dhcp):
+    """UEFI's own PXE loads iPXE from dnsmasq, which loads the rest from us."""
+    vm, network = wire(dhcp)
+    wait_up(vm, f"PXE of UEFI, dnsmasq{' for DHCP, too' if dhcp else ''}", "EFI")
+    assert "/ipxe.efi to 10.9.0." in network.said() and "http://10.9.0.1:8081/boot.ipxe" in network.said()
+
+
+def test_http_boot_with_what_is_printed_for_dnsmasq(wire):
+    """UEFI loads the UKI itself. OVMF tries PXE first, unless it is told not to."""
+    no_pxe = [w for v in (4, 6) for w in ("-fw_cfg", f"name=opt/org.tianocore/IPv{v}PXESupport,string=no")]
+    vm, network = wire(True, qemu=no_pxe)
+    wait_up(vm, "HTTP boot of UEFI", "EFI")
+    assert "URI: http://10.9.0.1:8081/small.efi" in vm.console and "tftp: sent" not in network.said()

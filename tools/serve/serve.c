@@ -21,6 +21,7 @@
 #include "tools/output/bootable.h"
 #include "tools/output/uki.h"
 #include "tools/serve/catalog.h"
+#include "tools/serve/dnsmasq.h"
 #include "tools/serve/http.h"
 
 #define EXIT_USAGE 100
@@ -33,20 +34,23 @@ static const char usage[] =
     "  --listen ADDRESS     IPv4 address to listen on (default: 0.0.0.0)\n"
     "  --port PORT          (8081; 0: any)\n"
     "  --no-uki             make no UKIs for images that have none\n"
+    "  --dhcp FIRST,LAST    what is printed for dnsmasq makes it the network's DHCP server, with these\n"
+    "                       addresses; UEFI's HTTP boot needs that\n"
     "  --help               this text\n";
 
 struct options {
-    const char *address, *dir;
+    const char *address, *dir, *dhcp;
     uint64_t port;
     bool no_uki;
 };
 
 /* 0: go on; 1: help was printed; negative: misuse, reported. */
 static int parse_options(int argc, char **argv, struct options *o) {
-    enum { OPT_LISTEN = 256, OPT_PORT, OPT_NO_UKI };
+    enum { OPT_LISTEN = 256, OPT_PORT, OPT_NO_UKI, OPT_DHCP };
     static const struct option longs[] = {{"listen", required_argument, NULL, OPT_LISTEN},
                                           {"port", required_argument, NULL, OPT_PORT},
                                           {"no-uki", no_argument, NULL, OPT_NO_UKI},
+                                          {"dhcp", required_argument, NULL, OPT_DHCP},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int c;
@@ -59,10 +63,17 @@ static int parse_options(int argc, char **argv, struct options *o) {
             o->address = optarg;
         } else if (c == OPT_NO_UKI) {
             o->no_uki = true;
+        } else if (c == OPT_DHCP) {
+            o->dhcp = optarg;
         } else if (c != OPT_PORT || parse_u64(optarg, UINT16_MAX, &o->port) < 0) {
             log_error("see keelson serve --help");
             return -EINVAL;
         }
+    }
+    struct err e = {0};
+    if (o->dhcp && dnsmasq_check_range(o->dhcp, &e) < 0) {
+        log_error("%s", e.msg);
+        return -EINVAL;
     }
     if (optind + 1 < argc) {
         log_error("one DIR is wanted, found %s after %s", argv[optind + 1], argv[optind]);
@@ -88,12 +99,30 @@ static int make_uki_for(const char *dir, const struct appliance *a, const char *
 }
 
 /* An image without a UKI can still be booted by iPXE: what fails is a warning. */
-static void make_ukis(const struct options *o, const struct catalog *c, const char *made) {
+static void make_ukis(const struct options *o, struct catalog *c, const char *made) {
     for (size_t i = 0; i < c->len; i++) {
         struct err e = {0};
-        if (c->v[i].kernel && !c->v[i].uki && make_uki_for(o->dir, &c->v[i], made, &e) < 0)
+        if (!c->v[i].kernel || c->v[i].uki)
+            continue;
+        c->v[i].uki = make_uki_for(o->dir, &c->v[i], made, &e) == 0;
+        if (!c->v[i].uki)
             log_warning("no UKI for %s: %s", c->v[i].name, e.msg);
     }
+}
+
+/* The first image of an architecture that has a UKI. */
+static const struct appliance *first_of(const struct options *o, const struct catalog *c, const char *arch) {
+    for (size_t i = 0; i < c->len; i++) {
+        const struct appliance *a = &c->v[i];
+        AUTO_FREE char *base = path_join(o->dir, a->name);
+        AUTO_FREE char *path = NULL;
+        struct bootable b;
+        if (!a->uki || !base || asprintf(&path, "%s%s", base, a->kernel ? "-kernel" : ".efi") < 0)
+            continue;
+        if (bootable_look(path, &b, NULL) == 0 && !strcmp(b.arch, arch))
+            return a;
+    }
+    return NULL;
 }
 
 /* The address that other machines know us by: the one listened on, else the first that is not the loopback's. */
@@ -115,24 +144,20 @@ static void own_address(const char *listen, char *out, size_t len) {
 }
 
 static int print_start(const struct options *o, const struct catalog *c, uint16_t port) {
+    AUTO_BUF struct buf config = BUF_INIT;
     char address[INET_ADDRSTRLEN + 1];
 
     own_address(o->address, address, sizeof(address));
     (void)printf("# %zu image%s at http://%s:%u/\n", c->len, c->len == 1 ? "" : "s", address, port);
     for (size_t i = 0; i < c->len; i++)
         (void)printf("#   %s\n", c->v[i].name);
-    (void)printf(
-        "#\n# For dnsmasq (Debian packages dnsmasq-base and ipxe), beside the DHCP server that the network has:\n"
-        "port=0\n"
-        "dhcp-range=%s,proxy\n"
-        "enable-tftp\n"
-        "tftp-root=/usr/lib/ipxe\n"
-        "dhcp-userclass=set:ipxe,iPXE\n"
-        "pxe-service=tag:!ipxe,x86PC,\"keelson\",undionly.kpxe\n"
-        "pxe-service=tag:!ipxe,X86-64_EFI,\"keelson\",ipxe.efi\n"
-        "pxe-service=tag:!ipxe,BC_EFI,\"keelson\",ipxe.efi\n"
-        "dhcp-boot=tag:ipxe,http://%s:%u/boot.ipxe\n",
-        address, address, port);
+    const struct dnsmasq d = {.address = address,
+                              .port = port,
+                              .range = o->dhcp,
+                              .amd64 = first_of(o, c, "amd64"),
+                              .arm64 = first_of(o, c, "arm64")};
+    if (dnsmasq_config(&d, &config) < 0 || fputs(config.data, stdout) < 0)
+        return -EIO;
     return fflush(stdout) == 0 ? 0 : -EIO;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tools/serve/catalog.h"
+#include "tools/serve/dnsmasq.h"
 #include "tools/serve/range.h"
 
 static void ranges(void **state) {
@@ -92,11 +93,35 @@ static void names_stay_in_the_folder(void **state) {
     assert_false(catalog_name_ok(""));
 }
 
+static void dnsmasq_is_told_of_http_boot_where_it_answers_that(void **state) {
+    const struct appliance web = {.name = "web", .uki = true}, arm = {.name = "arm", .uki = true};
+    struct dnsmasq d = {.address = "10.9.0.1", .port = 80, .amd64 = &web, .arm64 = &arm};
+    AUTO_BUF struct buf proxy = BUF_INIT, server = BUF_INIT;
+
+    (void)state;
+    assert_int_equal(dnsmasq_config(&d, &proxy), 0);
+    assert_non_null(strstr(proxy.data, "\ndhcp-range=10.9.0.1,proxy\n"));
+    assert_null(strstr(proxy.data, "HTTPClient"));
+    d.range = "10.9.0.5,10.9.0.9";
+    assert_int_equal(dnsmasq_config(&d, &server), 0);
+    assert_non_null(strstr(server.data, "\ndhcp-range=10.9.0.5,10.9.0.9,1h\n"));
+    assert_non_null(strstr(server.data, "\ndhcp-vendorclass=set:http-amd64,HTTPClient:Arch:00016\n"));
+    assert_non_null(strstr(server.data, "\ndhcp-boot=tag:http-amd64,http://10.9.0.1:80/web.efi\n"));
+    assert_non_null(strstr(server.data, "\ndhcp-boot=tag:http-arm64,http://10.9.0.1:80/arm.efi\n"));
+    assert_non_null(strstr(proxy.data, "\npxe-service="));
+    assert_null(strstr(server.data, "pxe-service")); /* UEFI does not take it from who gives it its address */
+    assert_int_equal(dnsmasq_check_range(d.range, NULL), 0);
+    assert_int_equal(dnsmasq_check_range("10.9.0.5", NULL), -EINVAL);
+    assert_int_equal(dnsmasq_check_range("10.9.0.5,x", NULL), -EINVAL);
+    assert_int_equal(dnsmasq_check_range("10.9.0.5,10.9.0.9,static", NULL), -EINVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges),
         cmocka_unit_test(images_are_found_by_their_files),
         cmocka_unit_test(names_stay_in_the_folder),
+        cmocka_unit_test(dnsmasq_is_told_of_http_boot_where_it_answers_that),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
