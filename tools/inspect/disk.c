@@ -113,8 +113,8 @@ static int read_partition(struct inspection *in, int fd, const json_t *partition
 int disk_read(struct inspection *in, int fd, struct err *e) {
     static const struct need needs[] = {{"sfdisk", "fdisk"}, {"mdir", "mtools"}, {"mtype", "mtools"}};
     AUTO_JSON json_t *doc = NULL;
-    struct bootable b;
-    struct stat st;
+    struct bootable b = {.arch = ""};
+    struct stat st = {.st_size = 0};
     size_t i;
     json_t *partition;
     int r = 0;

@@ -8,9 +8,9 @@
 #include "tools/output/program.h"
 
 /* fakeroot: an ordinary user cannot make device nodes, nor read what nobody may read. */
-#define EROFS_TO_TAR                                                                                                   \
-    "exec fakeroot sh -c 'fsck.erofs --extract=\"$0/tree\" " PROGRAM_INPUT " >/dev/null && "                           \
-    "exec tar -C \"$0/tree\" -cf - .' \"$0\""
+static const char erofs_to_tar[] = "exec fakeroot sh -c 'fsck.erofs --extract=\"$0/tree\" " PROGRAM_INPUT
+                                   " >/dev/null && exec tar -C \"$0/tree\" -cf - .' "
+                                   "\"$0\"";
 
 static int read_tar_of(struct inspection *in, int fd, const char *const *argv, struct err *e) {
     AUTO_PROGRAM struct program p = PROGRAM_NONE;
@@ -32,7 +32,7 @@ int root_read_squashfs(struct inspection *in, int fd, struct err *e) {
 int root_read_erofs(struct inspection *in, int fd, struct err *e) {
     static const struct need needs[] = {{"fsck.erofs", "erofs-utils"}, {"fakeroot", "fakeroot"}, {"tar", "tar"}};
     AUTO_TEMP_DIR struct temp_dir dir = {""};
-    const char *const argv[] = {"sh", "-c", EROFS_TO_TAR, dir.path, NULL};
+    const char *const argv[] = {"sh", "-c", erofs_to_tar, dir.path, NULL};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(needs) && !r; i++)
