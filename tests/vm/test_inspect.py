@@ -3,6 +3,7 @@
 import json
 
 import harness
+import pytest
 
 YAML = """kernel:
   image: keelson/kernel:latest
@@ -19,9 +20,10 @@ services:
 RUNNING = "/usr/bin/ctr -n services.linuxkit task ls | /usr/lib/keelson-test/busybox grep -q RUNNING"
 
 
-def test_least_memory(build, boot):
+@pytest.mark.parametrize("options", ["", " initramfs_options=size=90%"])
+def test_least_memory(build, boot, options):
     """With a tenth more the service runs; with a tenth less the kernel has no room to unpack the initrd."""
-    image = build(YAML)
+    image = build(YAML.replace("ttyS0", f"ttyS0{options}"))
     least = json.loads(harness.keelson("inspect", "--json", image).stdout)["least_memory_mib"]
     vm = boot(image, "--mem", str(least * 110 // 100))
     vm.wait_for(RUNNING)

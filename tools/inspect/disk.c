@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Disks: sfdisk tells their partitions, mtools read the FAT in them, qemu-img makes other formats raw. */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -21,12 +23,12 @@
 
 int disk_scratch(struct err *e) {
     const char *tmp = getenv("TMPDIR");
-    AUTO_FREE char *path = path_join(tmp && *tmp ? tmp : "/tmp", "keelson-inspect.XXXXXX");
-    int fd = path ? temp_file_make(path) : -ENOMEM;
+    AUTO_FREE char *path = path_join(tmp && *tmp ? tmp : "/tmp", "keelson-inspect-XXXXXX");
+    int fd = path ? mkostemp(path, O_CLOEXEC) : -1;
 
     if (fd < 0)
-        return err_errno(e, fd, "could not create a temporary file");
-    temp_file_remove(path);
+        return err_errno(e, path ? -errno : -ENOMEM, "could not create a temporary file");
+    (void)unlink(path);
     return fd;
 }
 

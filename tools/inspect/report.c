@@ -17,6 +17,8 @@
 #define RUNNING_MIB 48.0
 /* Of all memory: the kernel keeps 64 bytes for each page of 4096. */
 #define PAGE_TABLE_SHARE (64.0 / 4096.0)
+#define ROOT_SHARE 0.5
+#define ROOT_OPTIONS "initramfs_options="
 
 uint64_t inspect_size(const struct inspection *in) {
     uint64_t sum = 0;
@@ -45,13 +47,26 @@ static bool has_word(const char *text, const char *word) {
 }
 
 /*
- * The initrd and what is unpacked from it are in memory at once, until all is unpacked. The kernel unpacks into a
- * tmpfs, which may take half of what memory there is beside the initrd, unless root= or rootfstype= say otherwise.
+ * Of the memory that there is beside the initrd, what the tmpfs may take into which the kernel unpacks: half, unless
+ * initramfs_options=size=N% says otherwise. It is no tmpfs with root= or rootfstype=ramfs.
  */
+static double root_share(const char *cmdline) {
+    unsigned percent = 0;
+
+    if (has_word(cmdline, "root=") || has_word(cmdline, "rootfstype=ramfs"))
+        return 1;
+    if (!has_word(cmdline, ROOT_OPTIONS))
+        return ROOT_SHARE;
+    const char *options = strstr(cmdline, ROOT_OPTIONS) + strlen(ROOT_OPTIONS);
+    const char *end = options + strcspn(options, " "), *size = strstr(options, "size=");
+    bool known = size && size < end && sscanf(size, "size=%3u%%", &percent) == 1 && percent > 0 && percent <= 100;
+    return known ? percent / 100.0 : ROOT_SHARE;
+}
+
+/* The initrd and what is unpacked from it are in memory at once, until all is unpacked. */
 uint64_t inspect_least_mib(const struct inspection *in) {
     double unpacked = (double)inspect_pages(in) / MIB, initrd = (double)in->initrd_size / MIB;
-    bool limited = !has_word(in->cmdline, "root=") && !has_word(in->cmdline, "rootfstype=ramfs");
-    double unpacking = (limited ? 2 : 1) * unpacked + initrd, running = unpacked + RUNNING_MIB;
+    double unpacking = unpacked / root_share(in->cmdline) + initrd, running = unpacked + RUNNING_MIB;
     double least = ((unpacking > running ? unpacking : running) + KERNEL_MIB) / (1 - PAGE_TABLE_SHARE);
 
     return in->has_initrd && (in->bios || !in->efi) ? (uint64_t)(least + 0.999) : 0;
