@@ -15,11 +15,11 @@ static const char *const states[] = {[LIFE_DOWN] = "down", [LIFE_FAILED] = "fail
 static json_t *describe(const struct service *s, bool returns) {
     const char *state = states[life_is_down(s->life) && !s->queued ? s->life : LIFE_DETACHED];
 
-    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state, "wanted",
-                     s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "returns", returns, "ready",
-                     health_is_ready(s->health.now), "pid",
-                     (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts,
-                     "attempts", (json_int_t)s->record.attempts, "exit_status",
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state,
+                     "wanted", s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "returns",
+                     returns, "ready", health_is_ready(s->health.now), "pid", (json_int_t)s->pid, "started_ms",
+                     (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts, "attempts",
+                     (json_int_t)s->record.attempts, "exit_status",
                      s->exit_known ? json_integer((json_int_t)s->exit_status) : json_null(), "last_exit",
                      status_text(s->exit_reason), "last_error", status_text(s->error), "cgroup",
                      status_text(s->cgroup ? s->cgroup : ""), "oom_kills", (json_int_t)s->oom_kills);
@@ -68,7 +68,11 @@ static int read_kept(const json_t *doc, struct kept *k, struct err *e) {
     const struct {
         const char *key;
         bool *to;
-    } flags[] = {{"wanted", &k->wanted}, {"restart", &k->restart}, {"alive", &k->alive}, {"returns", &k->returns}, {"ready", &k->ready}};
+    } flags[] = {{"wanted", &k->wanted},
+                 {"restart", &k->restart},
+                 {"alive", &k->alive},
+                 {"returns", &k->returns},
+                 {"ready", &k->ready}};
     const struct {
         const char *key;
         int64_t *to, max;
