@@ -26,7 +26,8 @@ service list | $b awk '$2 == "running" {n++} END {print n + 0, "running"}' >&3
 /sbin/poweroff
 """
 # The root, what the kernel's command line has besides, what LinuxKit takes, the goal.
-ROOTS = [("initramfs", "", 320.0, 208.0), ("initramfs", "initramfs_options=size=90%", None, None), ("squashfs", "", None, 160.0)]
+ROOTS = [("initramfs", "", 320.0, 208.0), ("initramfs", "initramfs_options=size=90%", None, None),
+         ("squashfs", "", None, 160.0)]
 
 
 def boots(image, mebibytes, seconds):
@@ -38,8 +39,8 @@ def boots(image, mebibytes, seconds):
 
 
 def computed(image):
-    out = subprocess.run([machine.KEELSON, "inspect", "--json", image], check=True, timeout=60, stdout=subprocess.PIPE).stdout
-    return json.loads(out)["least_memory_mib"]
+    done = subprocess.run([machine.KEELSON, "inspect", "--json", image], check=True, timeout=60, capture_output=True)
+    return json.loads(done.stdout)["least_memory_mib"]
 
 
 def least(image):
