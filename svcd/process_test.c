@@ -178,6 +178,32 @@ static void without_containerd_its_end_is_seen(void **state) {
     assert_int_equal(s.life, LIFE_LONE_DOWN);
 }
 
+/* A stop was under way when svcd was told to end: containerd, which may be frozen, is not waited for. */
+static void at_svcds_end_its_end_is_enough(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    s.life = LIFE_STOPPING;
+    s.told = true;
+    assert_int_equal(process_stop(&s), 0);
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING);
+    assert_int_equal(last_entered, LIFE_LONE_STOPPING); /* which sees that it is gone */
+}
+
+static void one_that_was_gone_before_svcds_end_is_left(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    s.life = LIFE_STOPPING;
+    (void)process_kill(&s);
+    until_gone();
+    on_gone(&s.gone, EPOLLIN, &s);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    service_leave(&s);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING);
+}
+
 static void a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on(void **state) {
     (void)state;
     begin_with(SHIM_COMM);
@@ -227,6 +253,8 @@ int main(void) {
         T(a_number_is_its_own_by_its_group),
         T(the_next_svcd_watches_it_by_its_group),
         T(without_containerd_its_end_is_seen),
+        T(at_svcds_end_its_end_is_enough),
+        T(one_that_was_gone_before_svcds_end_is_left),
         T(a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on),
         T(a_running_ones_shim_is_killed_and_containerd_tells),
         T(a_parent_that_is_no_shim_is_left_alone),

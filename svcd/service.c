@@ -317,7 +317,9 @@ void service_stop(struct service *s) {
 }
 
 void service_leave(struct service *s) {
-    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING) {
+    bool gone = s->life == LIFE_STOPPING && loop_has(&s->overdue); /* only containerd has not said so */
+
+    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING && !gone) {
         service_stop(s);
         return;
     }
