@@ -153,7 +153,7 @@ int client_request(const char *path, const struct client_ask *ask, json_t **repl
         return err_errno(e, fd, "could not reach svcd on %s", path);
     int r = send_line(fd, line.data, line.len);
     if (r == -EPIPE || r == -ECONNRESET)
-        return err_set(e, r, "svcd has turned us away: only root may ask, and at most %d at a time",
+        return err_set(e, -EACCES, "svcd has turned us away: only root may ask, and at most %d at a time",
                        CONTROL_CLIENTS_MAX);
     if (r == -EAGAIN)
         return silent(e);

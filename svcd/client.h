@@ -23,6 +23,7 @@ struct client_ask {
  * Sends the request to svcd, which listens on path, and waits for the last answer, which *reply gets as a new
  * reference. An answer may take as long as it likes, but svcd must not: asked for a sign of life on a second connection
  * it has as long once more. -ENOENT or -ECONNREFUSED: svcd is not there. -ETIMEDOUT: it does not answer.
+ * -EACCES: it has turned us away. -ECONNRESET: it has, or it ended before it answered.
  */
 int client_request(const char *path, const struct client_ask *ask, json_t **reply, struct err *e);
 

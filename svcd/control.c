@@ -150,12 +150,12 @@ static void on_system_init(struct control_client *c, struct service *s) {
 
 /* Who asked for it has lost the svcd before this one: what is done by now is not done again. */
 static void on_settle(struct control_client *c, struct service *s) {
-    (void)s;
+    if (!c->control->svcd->up.begun) { /* nor was the one before asked for anything */
+        on_system_init(c, s);
+        return;
+    }
     c->wait = WAIT_ALL_SETTLED;
-    if (!c->control->svcd->asked)
-        svcd_system_init(c->control->svcd);
-    if (c->wait)
-        check_wait(c);
+    check_wait(c);
 }
 
 static void on_ping(struct control_client *c, struct service *s) {

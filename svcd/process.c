@@ -54,7 +54,7 @@ static void on_gone(struct loop_source *src, uint32_t events, void *data) {
     loop_remove(s->loop, src);
     if (s->life == LIFE_LONE_STOPPING || s->life == LIFE_LONE_KILLING)
         service_event(s, LIFE_EV_EXIT);
-    else if (s->life == LIFE_STOPPING && s->told)
+    else if (s->told && (s->life == LIFE_STOPPING || s->life == LIFE_KILLING))
         service_event(s, LIFE_EV_LOST); /* svcd ends, and does not wait for what containerd says */
     else
         (void)loop_set_timer(s->loop, &s->overdue, EXIT_OVERDUE_MS, on_overdue, s); /* else the next call tells */

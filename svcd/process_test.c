@@ -191,6 +191,17 @@ static void at_svcds_end_its_end_is_enough(void **state) {
     assert_int_equal(last_entered, LIFE_LONE_STOPPING); /* which sees that it is gone */
 }
 
+static void nor_when_its_grace_was_over(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    s.life = LIFE_KILLING;
+    s.told = true;
+    (void)process_kill(&s);
+    assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(s.life, LIFE_LONE_KILLING);
+}
+
 static void one_that_was_gone_before_svcds_end_is_left(void **state) {
     (void)state;
     begin_with(SHIM_COMM);
@@ -254,6 +265,7 @@ int main(void) {
         T(the_next_svcd_watches_it_by_its_group),
         T(without_containerd_its_end_is_seen),
         T(at_svcds_end_its_end_is_enough),
+        T(nor_when_its_grace_was_over),
         T(one_that_was_gone_before_svcds_end_is_left),
         T(a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on),
         T(a_running_ones_shim_is_killed_and_containerd_tells),

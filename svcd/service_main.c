@@ -100,7 +100,8 @@ static int request_start(json_t **reply, struct err *e) {
 
     ask.cmd = "settle";
     for (unsigned i = 0; i < SVCD_DEATHS_MAX && r == -ECONNRESET; i++) {
-        log_warning("%s; asking the next one", e->msg);
+        if (i == 0)
+            log_warning("%s; asking again", e->msg);
         r = client_request(CONTROL_SOCKET, &ask, reply, e);
     }
     return r;

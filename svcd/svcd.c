@@ -299,7 +299,6 @@ static void on_containerd_ended(void *data) {
 }
 
 void svcd_resume(struct svcd *d) {
-    d->asked = true;
     for (size_t i = 0; i < d->services_len; i++)
         resume(d, &d->services[i]);
     containerd_start(&d->containerd);
@@ -309,7 +308,7 @@ void svcd_resume(struct svcd *d) {
 void svcd_system_init(struct svcd *d) {
     struct err e = {0};
 
-    d->asked = d->start_due = true;
+    d->start_due = true;
     if (write_file_atomic(STARTED_FILE, "", 0, 0644, false, &e) < 0)
         log_warning("%s", e.msg); /* a restarted svcd would wait to be asked again */
     containerd_start(&d->containerd);

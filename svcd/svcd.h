@@ -27,7 +27,6 @@ struct svcd {
     struct service *services; /* never moves: its members are in the loop */
     size_t services_len;
     const char *memory_dir;
-    bool asked;     /* system-init was asked for, of us or of a svcd before */
     bool starting;  /* some services were on their way, when one changed last */
     bool start_due; /* system-init was asked for, and containerd does not answer yet */
     bool stopping;  /* SIGTERM: services, containerd, exit */

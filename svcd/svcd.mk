@@ -23,7 +23,7 @@ $(eval $(call unit_test,service_test,svcd/service_test.c $(SVCD_LIFE_SRC) $(RUNT
 $(eval $(call unit_test,service_health_test,svcd/service_health_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,attend_test,svcd/attend_test.c svcd/attend.c svcd/printable.c))
 $(eval $(call unit_test,grpc_test,svcd/grpc_test.c svcd/grpc.c,libnghttp2))
-$(eval $(call unit_test,control_test,svcd/control_test.c $(SVCD_CONTROL_SRC) $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
+$(foreach t,control_test control_clients_test,$(eval $(call unit_test,$t,svcd/$t.c $(SVCD_CONTROL_SRC) $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS))))
 $(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c svcd/boot_stages.c svcd/printable.c,jansson))
 $(eval $(call unit_test,options_test,svcd/options_test.c svcd/options.c))
 $(eval $(call unit_test,spec_test,svcd/spec_test.c svcd/spec.c,jansson))

@@ -4,12 +4,39 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import tarfile
 
 from images import INDEX, LAYER, MANIFEST, Layout, tar_of
 
 STATEMENT = "application/vnd.in-toto+json"
 SPDX = "https://spdx.dev/Document"
+
+
+# Of an appliance with two services, all but its kernel.
+TREE = """init:
+  - t/init
+services:
+  - name: one
+    image: t/web
+    command: ["/bin/one"]
+  - name: two
+    image: t/big
+    command: ["/bin/two"]
+files:
+  - path: etc/motd
+    contents: hello
+"""
+
+
+def noise(size, seed=1):
+    """Bytes that cannot be compressed, the same each time."""
+    return random.Random(seed).randbytes(size)
+
+
+def modules():
+    """A kernel's tar of modules."""
+    return tar_of({"lib/modules/6.1/modules.dep": b"dep\n"})
 
 
 class Images(Layout):

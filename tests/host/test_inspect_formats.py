@@ -4,37 +4,24 @@ import gzip
 import io
 import json
 import os
-import random
 import signal
 import subprocess
 import tarfile
 import time
 
 import pytest
-from builds import Images
+from builds import TREE, Images, modules, noise
 from images import bzimage
 
 VERSION = b"6.1.0-test (somebody) #1\0"
 YAML = """kernel:
   image: t/kernel
   cmdline: "console=ttyS0 quiet"
-init:
-  - t/init
 onboot:
   - name: first
     image: t/web
     command: ["/bin/one"]
-services:
-  - name: one
-    image: t/web
-    command: ["/bin/one"]
-  - name: two
-    image: t/big
-    command: ["/bin/two"]
-files:
-  - path: etc/motd
-    contents: hello
-"""
+""" + TREE
 # format: what is behind NAME, and the firmware that boots it
 DISKS = {"iso": (".iso", "bios+efi"), "iso-bios": (".iso", "bios"), "iso-efi": ("-efi.iso", "efi"),
          "iso-efi-initrd": ("-efi-initrd.iso", "efi"), "raw-bios": ("-bios.img", "bios"), "raw-efi": ("-efi.img", "efi"),
@@ -43,10 +30,6 @@ DISKS = {"iso": (".iso", "bios+efi"), "iso-bios": (".iso", "bios"), "iso-efi": (
          "uki": (".efi", "efi")}
 ROOTS = {"kernel+squashfs": ("-squashfs.img", "squashfs"), "kernel+erofs": ("-erofs.img", "erofs"),
          "kernel+iso": (".iso", "iso")}
-
-
-def noise(size, seed):
-    return random.Random(seed).randbytes(size)
 
 
 def kernel():
@@ -64,12 +47,7 @@ def kernel():
 def images(keelson):
     """Files that no file system mistakes for holes, of sizes that are no whole blocks."""
     made = Images(keelson.cache)
-    modules = io.BytesIO()
-    with tarfile.open(fileobj=modules, mode="w") as tar:
-        info = tarfile.TarInfo("lib/modules/6.1/modules.dep")
-        info.size = 4
-        tar.addfile(info, io.BytesIO(b"dep\n"))
-    made.image("kernel", {"kernel": kernel(), "kernel.tar": modules.getvalue()})
+    made.image("kernel", {"kernel": kernel(), "kernel.tar": modules()})
     made.image("init", {"init": b"#!init\n", "bin/sh": noise(50000, 1), "etc/empty": b"", "etc/also-empty": b""})
     made.image("web", {"bin/one": noise(3001, 2), "etc/with space and \xe9": b"x"})
     made.image("big", {"bin/two": noise(1500001, 3), "bin/three": b"three" * 1000})
@@ -276,3 +254,18 @@ def test_run_knows_the_same_kinds(keelson, images):
         suffix = {**DISKS, **ROOTS}[form][0]
         build(keelson, form)
         assert f"could not boot a{suffix}: it is {what}; an ISO, a disk" in keelson.fails("run", f"a{suffix}")
+
+
+def test_what_the_command_line_says_of_the_root_counts(keelson, images):
+    """A tmpfs that may have more than half of the memory takes less of it; other sizes are not known to be that much."""
+    images.image("big", {"bin/two": noise(60 << 20)})  # more than what runs takes besides
+    build(keelson, "kernel+initrd")
+    words = ["", "initramfs_options=size=90%", "initramfs_options=nr_inodes=9,size=90%", "initramfs_options=size=100%",
+             "initramfs_options=size=90m", "initramfs_options=size=0%", "initramfs_options=size=900%",
+             "initramfs_options=mode=700 size=90%"]
+    least = {}
+    for word in words:
+        (keelson.home / "a-cmdline").write_text(f"console=ttyS0 {word}")
+        least[word] = inspect(keelson, "a")["least_memory_mib"]
+    assert least[words[3]] < least[words[1]] == least[words[2]] < least[""]
+    assert [least[word] for word in words[4:]] == [least[""]] * 4

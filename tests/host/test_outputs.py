@@ -5,7 +5,6 @@ import io
 import json
 import lzma
 import os
-import random
 import re
 import signal
 import struct
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from builds import Images
+from builds import TREE, Images, modules, noise
 from conftest import COMMAND
 from images import bzimage, tar_of
 
@@ -24,32 +23,7 @@ UCODE = b"070701" + b"0" * 506  # only its bytes count here
 YAML = """kernel:
   image: t/kernel
   cmdline: "console=ttyS0"
-init:
-  - t/init
-services:
-  - name: one
-    image: t/web
-    command: ["/bin/one"]
-  - name: two
-    image: t/big
-    command: ["/bin/two"]
-files:
-  - path: etc/motd
-    contents: hello
-"""
-
-
-def noise(size, seed=1):
-    return random.Random(seed).randbytes(size)
-
-
-def modules():
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        info = tarfile.TarInfo("lib/modules/6.1/modules.dep")
-        info.size = 4
-        tar.addfile(info, io.BytesIO(b"dep\n"))
-    return out.getvalue()
+""" + TREE
 
 
 @pytest.fixture

@@ -66,10 +66,8 @@ class Wire:
             serve = self._start([*self.inside, harness.KEELSON, "serve", "--listen", ADDRESS,
                                  *(["--dhcp", RANGE] if dhcp else []), served], stdout=out, stderr=log)
         deadline = time.monotonic() + harness.BOOT_SECONDS
-        while "dhcp-boot=" not in printed.read_text():
+        while not re.search("dhcp-boot=.*\n\\Z", printed.read_text()):
             assert serve.poll() is None and time.monotonic() < deadline, (self.folder / "serve.log").read_text()
-            time.sleep(0.05)
-        while not printed.read_text().endswith("\n"):
             time.sleep(0.05)
         self._dnsmasq(self.inside, "dnsmasq", f"--conf-file={printed}")
 

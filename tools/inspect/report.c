@@ -52,6 +52,7 @@ static bool has_word(const char *text, const char *word) {
  */
 static double root_share(const char *cmdline) {
     unsigned percent = 0;
+    int whole = 0; /* set behind the percent sign only */
 
     if (has_word(cmdline, "root=") || has_word(cmdline, "rootfstype=ramfs"))
         return 1;
@@ -59,7 +60,8 @@ static double root_share(const char *cmdline) {
         return ROOT_SHARE;
     const char *options = strstr(cmdline, ROOT_OPTIONS) + strlen(ROOT_OPTIONS);
     const char *end = options + strcspn(options, " "), *size = strstr(options, "size=");
-    bool known = size && size < end && sscanf(size, "size=%3u%%", &percent) == 1 && percent > 0 && percent <= 100;
+    bool known = size && size < end && sscanf(size, "size=%3u%%%n", &percent, &whole) == 1 && whole > 0 &&
+                 percent > 0 && percent <= 100;
     return known ? percent / 100.0 : ROOT_SHARE;
 }
 
