@@ -11,7 +11,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -
   -Wformat=2 -Wundef -Wwrite-strings -Wcast-qual -Wpointer-arith
 # Warnings are errors in CI and `make check`; another compiler's new warning must not stop a user's build.
 WERROR := $(if $(CI),-Werror)
-CPPFLAGS_ALL := -I. -isystem $(BUILD)/gen -D_GNU_SOURCE -DKEELSON_VERSION='"$(VERSION)"'
+CPPFLAGS_ALL = -I. -isystem $(BUILD)/gen -D_GNU_SOURCE -DKEELSON_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu17 $(WARNINGS) $(WERROR) -fvisibility=hidden -fno-common -MMD -MP
 
 CFLAGS_rel := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -ffunction-sections -fdata-sections
@@ -19,7 +19,7 @@ LDFLAGS_rel := -pie -Wl,-z,relro,-z,now,--gc-sections,--as-needed
 CFLAGS_san := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DUNIT_TEST
 LDFLAGS_san := -fsanitize=address,undefined
 # Debian's musl-gcc knows no kernel headers: links to the host's stand in build/musl-include.
-CFLAGS_musl := -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(BUILD)/musl-include
+CFLAGS_musl = -Os -g -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong -fno-pie -ffunction-sections -fdata-sections -isystem $(BUILD)/musl-include
 LDFLAGS_musl := -static -no-pie -Wl,--gc-sections,--build-id=none,-z,norelro,-z,noseparate-code,-z,common-page-size=64
 CC_rel = $(CC)
 CC_san = $(CC)
