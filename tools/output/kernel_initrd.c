@@ -90,7 +90,7 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
         return take_file(k->cmdline_path, &k->cmdline, entry, content, e);
     if (!strcmp(entry->path, BOOT_UCODE))
         return take_ucode(k, entry, content, e);
-    if (!strncmp(entry->path, "boot/", 5))
+    if (below_boot(entry->path))
         return 0;
     if (!strcmp(entry->path, "boot") && !k->initrd) {
         k->boot = (struct entry){.type = ENTRY_DIR, .path = "boot", .mode = entry->mode, .mtime = entry->mtime};

@@ -7,6 +7,7 @@
 #define TOOLS_OUTPUT_OUTPUT_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "tools/image/entry.h"
 #include "tools/output/compress.h"
@@ -21,6 +22,12 @@ struct origin {
 #define BOOT_KERNEL "boot/kernel"
 #define BOOT_CMDLINE "boot/cmdline"
 #define BOOT_UCODE "boot/ucode.cpio"
+#define BOOT_TREES "boot/dtb/" /* VENDOR/BOARD.dtb */
+
+/* Of all that is below boot/ a root file system has nothing: kernel_initrd.c and its kin take what they need of it. */
+static inline bool below_boot(const char *path) {
+    return strncmp(path, "boot/", 5) == 0;
+}
 
 struct output;
 struct segment;

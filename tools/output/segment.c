@@ -63,12 +63,24 @@ int segment_output_note(struct output *o, const void *data, size_t len, struct e
     return r;
 }
 
+/* What is in no initrd is read for the list all the same. */
+static int pass_by(const struct entry *entry, const struct entry_content *content, struct err *e) {
+    AUTO_FREE char *chunk = malloc(CHUNK);
+    ssize_t n = chunk ? 0 : err_errno(e, -ENOMEM, "could not read %s", entry->path);
+
+    while (chunk && entry->type == ENTRY_FILE && (n = content->read(content->ctx, chunk, CHUNK, e)) > 0)
+        ;
+    return (int)n;
+}
+
 static int put(struct segment_output *s, const struct entry *entry, const struct entry_content *content,
                struct err *e) {
     if (!strcmp(entry->path, BOOT_KERNEL))
         return take_file(s, SEGMENT_KERNEL, entry, content, e);
     if (!strcmp(entry->path, BOOT_UCODE))
         return take_file(s, SEGMENT_UCODE, entry, content, e);
+    if (below_boot(entry->path))
+        return pass_by(entry, content, e);
     int r = s->used ? 0 : stream_compress(s->initrd, s->compression, e);
     s->used = true;
     return r ? r : cpio_add(&s->cpio, entry, content, e);

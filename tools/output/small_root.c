@@ -80,7 +80,7 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
     struct small_root *s = (struct small_root *)o;
     struct output *tree = s->root.tree;
 
-    if (!strcmp(entry->path, "boot") || !strncmp(entry->path, "boot/", 5)) {
+    if (!strcmp(entry->path, "boot") || below_boot(entry->path)) {
         int r = output_add(s->parts, entry, content, origin, e);
         return r || strcmp(entry->path, "boot") != 0 ? r : output_add(tree, entry, content, origin, e);
     }
