@@ -20,9 +20,9 @@ EXPECTED = Path(__file__).resolve().parent / "expected.json"
 SEEDS = (1, 2, 3, 4, 5)
 OTHERS_TOLERANCE = 0.25
 UP, OURS = "ms from /init to the third service", "ms of processor time of our programs"
-# Most of a boot is not ours. The least of seven seeds moved by 1 % from one image to the next, but the end of onboot took
-# 4 ms longer in some boots, and in one image with six seeds of seven: nobody knows why yet.
-TOLERANCE = {UP: 0.05, OURS: 0.10}
+# The least of the seeds moves by 1 % from one image to the next, but the end of onboot took 4 ms longer in some boots, and in
+# one image with six seeds of seven: nobody knows why yet.
+TOLERANCE = {UP: 0.03, OURS: 0.03}
 ONBOOT_END_MS = {UP: 0.0, OURS: 4.0}
 
 
