@@ -127,7 +127,7 @@ static int read_options(int argc, char **argv, struct options *o, int *first) {
                  "kernel+squashfs, kernel+erofs, kernel+iso, docker, uki;\niso (BIOS and EFI, CD and USB stick), "
                  "iso-bios,\n"
                  "iso-efi, iso-efi-initrd; raw-bios, raw-efi, qcow2-bios, qcow2-efi, vmdk, vhd,\n"
-                 "dynamic-vhd, aws, gcp"},
+                 "dynamic-vhd, aws, gcp, rpi3"},
         OPTION_TAKE("size", "SIZE", take_size, o->size_mib,
                     "of a disk: MiB, or with M or G (default: as small as it can be)"),
         OPTION_TAKE("compress", "METHOD", take_compression, o->compression,

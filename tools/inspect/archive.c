@@ -11,7 +11,9 @@
 #include "tools/output/output.h"
 
 #define CHUNK ((size_t)64 << 10)
+/* What a tar begins with that holds no tree, but a disk, or the files of one (rpi3). */
 #define DISK_IN_TAR "disk.raw"
+#define CARD_IN_TAR "bootcode.bin"
 
 struct contents {
     struct archive *a;
@@ -85,6 +87,8 @@ static int read_entries(struct inspection *in, struct archive *a, enum archive_u
             return err_set(e, -EBADMSG, "could not read it: %s", archive_error_string(a));
         if (use == ARCHIVE_TAR && first && path && !strcmp(path, DISK_IN_TAR))
             return read_disk(in, a, ae, e);
+        if (use == ARCHIVE_TAR && first && path && !strcmp(path, CARD_IN_TAR))
+            use = ARCHIVE_MEDIUM;
         first = false;
         r = read_entry(in, a, ae, use, e);
     }

@@ -87,6 +87,7 @@ payload_fn *payload_on_medium(const char *path) {
                  {"kernel", payload_kernel},
                  {"initrd.img", payload_initrd},
                  {"syslinux.cfg", payload_loader_config},
+                 {"cmdline.txt", payload_cmdline},
                  {"EFI/BOOT/BOOTX64.EFI", payload_uki},
                  {"EFI/BOOT/BOOTAA64.EFI", payload_uki}};
 

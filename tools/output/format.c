@@ -12,6 +12,7 @@
 #include "tools/output/kernel_root.h"
 #include "tools/output/loader.h"
 #include "tools/output/root_image.h"
+#include "tools/output/rpi3.h"
 #include "tools/output/small_root.h"
 #include "tools/output/tar.h"
 #include "tools/output/tar_kernel_initrd.h"
@@ -65,6 +66,7 @@ static const struct format {
     {"dynamic-vhd", ".vhd", AMD64, false, make_dynamic_vhd, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG)},
     {"vmdk", ".vmdk", AMD64, false, make_vmdk, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG)},
     {"uki", ".efi", AMD64 | ARM64, true, make_uki, NULL},
+    {"rpi3", ".tar", ARM64, false, make_rpi3, NULL},
     {"kernel+squashfs", "-squashfs.img", AMD64 | ARM64, false, NULL, NULL},
     {"kernel+erofs", "-erofs.img", AMD64 | ARM64, false, NULL, NULL},
     {"kernel+iso", ".iso", AMD64 | ARM64, false, NULL, NULL},
@@ -118,15 +120,15 @@ int format_check(const char *name, const struct format_order *order, struct err 
     if (!f)
         return no_such_format(name, FORMAT_NAME_MAX, e);
     if (!(f->arches & (arm ? ARM64 : AMD64)))
-        return err_set(e, -EINVAL, "could not make format \"%s\" for %s: it is for machines with a PC BIOS", name,
-                       order->arch);
+        return err_set(e, -EINVAL, "could not make format \"%s\" for %s: it is for %s", name, order->arch,
+                       arm ? "machines with a PC BIOS" : "--arch arm64");
     if ((!strcmp(name, "kernel+initrd") || disk) && order->path && !strcmp(order->path, "-"))
         return err_set(e, -EINVAL, "could not write %s to standard output: it is three files; use --format tar", name);
     if (disk && order->root)
         return err_set(e, -EINVAL, "could not make %s with --root: its name says where the root is", name);
     if (f->make && order->path && !strcmp(order->path, "-"))
         return err_set(e, -EINVAL, "could not write %s to standard output: only tars can go there", name);
-    int r = f->stub ? need_check(&stubs[arm], e) : 0;
+    int r = f->stub ? need_check(&stubs[arm], e) : f->make == make_rpi3 ? rpi3_check(e) : 0;
     if (!r && order->root && !f->make && strcmp(name, "kernel+initrd") != 0)
         return err_set(e, -EINVAL, "could not make %s with a compressed root: it is no image that boots", name);
     for (const struct need *n = root_image_needs(disk ? disk : order->root); n->name && !r; n++)
@@ -192,6 +194,6 @@ int format_open(const char *name, const struct format_order *order, struct outpu
         return output_kernel_root_new(order->base, path, root_of_disk(name), out, e);
     if (!strcmp(name, "tar-kernel-initrd"))
         return output_tar_kernel_initrd_new(path, order->compression, out, e);
-    return f->make ? output_image_new(path, f->make, order, out, e)
+    return f->make ? output_image_new(path, f->make, f->make == make_rpi3 ? RPI3_TREES : NULL, order, out, e)
                    : output_tar_new(path, !strcmp(name, "docker"), out, e);
 }

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/fdutil.h"
 #include "lib/temp.h"
+#include "tools/output/stream.h"
 
 #define CHUNK ((size_t)1 << 20)
 
@@ -16,6 +18,7 @@ struct image_output {
     struct output base;
     char *path;
     image_make_fn *make;
+    const char *trees; /* glob; or NULL */
     struct temp_dir dir;
     char parts_base[PATH_MAX];
     struct output *parts; /* kernel+initrd in the folder */
@@ -23,9 +26,28 @@ struct image_output {
     uint64_t size_mib;
 };
 
+static int take_tree(const struct image_output *i, const char *name, const struct entry *entry,
+                     const struct entry_content *content, struct err *e) {
+    AUTO_FREE char *path = path_join(i->dir.path, strrchr(name, '/') + 1);
+    AUTO_STREAM struct stream *out = NULL;
+    int r = path ? stream_open(path, &out, e) : err_errno(e, -ENOMEM, "could not write %s", entry->path);
+
+    if (!r)
+        r = stream_copy(out, content, entry->size, entry->path, e);
+    if (!r)
+        r = stream_end(out, e);
+    return r ? r : stream_commit(out, e);
+}
+
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e) {
-    return output_add(((struct image_output *)o)->parts, entry, content, origin, e);
+    const struct image_output *i = (struct image_output *)o;
+    size_t below = strlen(BOOT_TREES);
+
+    if (i->trees && entry->type == ENTRY_FILE && !strncmp(entry->path, BOOT_TREES, below) &&
+        !fnmatch(i->trees, entry->path + below, FNM_PATHNAME))
+        return take_tree(i, entry->path + below, entry, content, e);
+    return output_add(i->parts, entry, content, origin, e);
 }
 
 static int add_segment(struct output *o, const struct segment *s, struct err *e) {
@@ -90,8 +112,8 @@ static int open_parts(struct image_output *i, const struct format_order *order, 
     return format_open_kernel_initrd(i->parts_base, order, &i->parts, e);
 }
 
-int output_image_new(const char *path, image_make_fn *make, const struct format_order *order, struct output **out,
-                     struct err *e) {
+int output_image_new(const char *path, image_make_fn *make, const char *trees, const struct format_order *order,
+                     struct output **out, struct err *e) {
     static const struct output_type of_entries = {.add = add, .finish = finish, .free = free_image};
     static const struct output_type of_segments = {
         .add = add, .add_segment = add_segment, .finish = finish, .free = free_image};
@@ -101,6 +123,7 @@ int output_image_new(const char *path, image_make_fn *make, const struct format_
         return err_errno(e, -ENOMEM, "could not write %s", path);
     i->base.type = &of_entries;
     i->make = make;
+    i->trees = trees;
     i->arch = order->arch;
     i->size_mib = order->size_mib;
     i->path = strdup(path);
@@ -109,7 +132,7 @@ int output_image_new(const char *path, image_make_fn *make, const struct format_
         free_image(&i->base);
     else
         *out = &i->base;
-    if (!r && output_takes_segments(i->parts))
+    if (!r && !trees && output_takes_segments(i->parts))
         i->base.type = &of_segments;
     return r;
 }

@@ -7,10 +7,11 @@
 
 /*
  * One bootable image in `path`: kernel and initrd go into a temporary folder beside it, and `make` puts them together
- * when all is there. Needs about three times the appliance's size on the disk while it works.
+ * when all is there. Needs about three times the appliance's size on the disk while it works. `trees`: a glob for the
+ * VENDOR/BOARD.dtb of device trees that `make` finds in the folder under BOARD.dtb; NULL: none.
  */
-int output_image_new(const char *path, image_make_fn *make, const struct format_order *order, struct output **out,
-                     struct err *e);
+int output_image_new(const char *path, image_make_fn *make, const char *trees, const struct format_order *order,
+                     struct output **out, struct err *e);
 
 /*
  * Renames, and gives the rights that a new file has: mkostemp and its like make files that only their owner may read.

@@ -43,6 +43,6 @@ uint32_t parts_serial(const struct parts *p);
 typedef int image_make_fn(const struct parts *p, const char *out, struct err *e);
 
 image_make_fn make_iso_bios, make_iso_efi, make_iso_hybrid, make_raw_bios, make_raw_efi, make_uki;
-image_make_fn make_qcow2_bios, make_qcow2_efi, make_vmdk, make_vhd, make_dynamic_vhd, make_gcp;
+image_make_fn make_qcow2_bios, make_qcow2_efi, make_vmdk, make_vhd, make_dynamic_vhd, make_gcp, make_rpi3;
 
 #endif

@@ -4,10 +4,13 @@
  * libarchive writes no records of one's own, so headers are made here.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/buf.h"
+#include "lib/fdutil.h"
 #include "tools/image/content.h"
 #include "tools/output/program.h"
 #include "tools/output/tar.h"
@@ -146,6 +149,19 @@ int tar_put(struct stream *s, const struct entry *entry, const struct entry_cont
     if (!r && entry->type == ENTRY_FILE)
         r = stream_copy(s, content, entry->size, entry->path, e);
     return r ? r : stream_pad(s, BLOCK, e);
+}
+
+int tar_put_file(struct stream *s, const char *name, const char *path, struct err *e) {
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(e, -errno, "could not read %s", path);
+    struct content_source source = content_fd(path, fd);
+    const struct entry_content content = {.read = content_read, .ctx = &source};
+    const struct entry entry = {
+        .type = ENTRY_FILE, .path = name, .mode = 0644, .size = (uint64_t)st.st_size, .mtime = IMAGE_TIME};
+    return tar_put(s, &entry, &content, NULL, e);
 }
 
 int tar_end(struct stream *s, struct err *e) {

@@ -10,6 +10,8 @@ int output_tar_new(const char *path, bool docker, struct output **out, struct er
 /* One entry into a tar; origin: NULL for none. */
 int tar_put(struct stream *s, const struct entry *entry, const struct entry_content *content,
             const struct origin *origin, struct err *e);
+/* A file of the host as `name`, with mode 0644 and IMAGE_TIME. -ENOENT: there is none. */
+int tar_put_file(struct stream *s, const char *name, const char *path, struct err *e);
 /* Ends the tar and gives the file its name. */
 int tar_end(struct stream *s, struct err *e);
 

@@ -3,15 +3,11 @@
 #include "tools/output/tar_kernel_initrd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/temp.h"
-#include "tools/image/content.h"
 #include "tools/output/kernel_initrd.h"
-#include "tools/output/program.h"
 #include "tools/output/tar.h"
 
 struct tar_kernel_initrd {
@@ -34,20 +30,11 @@ static int add_segment(struct output *o, const struct segment *s, struct err *e)
 static int put_file(const struct tar_kernel_initrd *t, struct stream *to, const char *suffix, const char *name,
                     struct err *e) {
     char path[PATH_MAX];
-    struct stat st;
 
     if (snprintf(path, sizeof(path), "%s/a%s", t->dir.path, suffix) >= (int)sizeof(path))
         return err_errno(e, -ENAMETOOLONG, "could not write %s", t->path);
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_errno(e, -errno, "could not read %s", path);
-    struct content_source source = content_fd(path, fd);
-    const struct entry_content content = {.read = content_read, .ctx = &source};
-    const struct entry entry = {
-        .type = ENTRY_FILE, .path = name, .mode = 0644, .size = (uint64_t)st.st_size, .mtime = IMAGE_TIME};
-    return tar_put(to, &entry, &content, NULL, e);
+    int r = tar_put_file(to, name, path, e);
+    return r == -ENOENT ? 0 : r;
 }
 
 static int finish(struct output *o, struct err *e) {

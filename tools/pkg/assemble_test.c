@@ -292,6 +292,25 @@ static void a_kernel_package_without_modules_is_refused(void **state) {
     assert_non_null(strstr(e.msg, "build.yml:2:9: package k has no kernel with modules in it"));
 }
 
+static void device_trees_are_where_linuxkits_kernels_have_them(void **state) {
+    AUTO_BUF struct buf out = BUF_INIT;
+    char tag[TAG_LEN + 1];
+    struct err e = {0};
+
+    (void)state;
+    fixture_deb("k", "6.1", NULL,
+                LINES("f boot/vmlinuz-6.1 the kernel", "f lib/modules/6.1/modules.order none\n",
+                      "f lib/modules/6.1/modules.builtin none", "d usr/lib/linux-image-6.1/board",
+                      "f usr/lib/linux-image-6.1/board/one-a.dtb a", "f usr/lib/linux-image-6.1/board/two.dtb b"));
+    build("image: x\nkernel: {package: k, devicetrees: [board/one-*.dtb]}\n", tag);
+    AUTO_IMAGE struct image *img = open_image();
+    assert_int_equal(image_walk(img, describe_kernel, &out, NULL), 0);
+    assert_non_null(strstr(out.data, "kernel.tar: boot boot/dtb boot/dtb/board boot/dtb/board/one-a.dtb lib lib/"));
+    assert_null(strstr(out.data, "two.dtb"));
+    assert_int_equal(try_build("image: x\nkernel: {package: k, devicetrees: [none/*]}\n", tag, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "build.yml:2:9: package k has none of the device trees"));
+}
+
 #define T(name) FIXTURE_TEST(name)
 
 int main(void) {
@@ -307,6 +326,7 @@ int main(void) {
         T(what_cannot_be_found_names_its_place),
         T(a_kernel_package_becomes_kernel_and_tar),
         T(a_kernel_package_without_modules_is_refused),
+        T(device_trees_are_where_linuxkits_kernels_have_them),
     };
 
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive's names */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `kernel` and `kernel.tar` from a Debian kernel package. The package has no module index, which the guest's init
- * needs: the modules are unpacked into a temporary folder, depmod(8) makes it, and all of them become the tar.
+ * needs: the modules are unpacked into a temporary folder, depmod(8) makes it, and all of them become the tar. Device
+ * trees that are asked for are in it, too, where LinuxKit's kernels have theirs.
  */
 #include <archive.h>
 #include <errno.h>
@@ -16,12 +17,14 @@
 #include "lib/temp.h"
 #include "tools/image/content.h"
 #include "tools/image/tar.h"
+#include "tools/output/output.h"
 #include "tools/pkg/assemble.h"
 #include "tools/pkg/debian.h"
 
 #define DEPMOD "/sbin/depmod"
 #define DEPMOD_TIMEOUT_MS (5 * 60 * 1000)
 #define MODULES_DIR "lib/modules/"
+#define TREES_FROM "usr/lib/linux-image-"     /* then RELEASE/VENDOR/BOARD.dtb */
 #define COPYRIGHT "usr/share/doc/*/copyright" /* who passes the kernel on has to pass it on too */
 #define DEPTH_MAX 32                          /* of folders below the temporary one; a kernel has about ten */
 
@@ -32,17 +35,17 @@ struct kernel {
     const char *dir;   /* temporary: the modules, and tar */
     char release[128]; /* as in lib/modules/RELEASE */
     bool found;
+    size_t trees; /* device trees that were taken */
 };
 
-static int write_module(const struct kernel *k, const struct entry *entry, const struct entry_content *content,
-                        struct err *e) {
-    AUTO_FREE char *path = path_join(k->dir, entry->path);
+static int unpack_file(const struct kernel *k, const char *name, const struct entry_content *content, struct err *e) {
+    AUTO_FREE char *path = path_join(k->dir, name);
     AUTO_FREE char *parent = path ? strdup(path) : NULL;
     char chunk[65536];
     ssize_t n;
 
     if (!parent)
-        return err_errno(e, -ENOMEM, "could not unpack %s", entry->path);
+        return err_errno(e, -ENOMEM, "could not unpack %s", name);
     *strrchr(parent, '/') = '\0';
     int r = mkdir_p(parent, 0755, e);
     if (r < 0)
@@ -54,6 +57,21 @@ static int write_module(const struct kernel *k, const struct entry *entry, const
         if ((r = write_full(fd, chunk, (size_t)n)) < 0)
             return err_errno(e, r, "could not write %s", path);
     return (int)n;
+}
+
+/* VENDOR/BOARD.dtb of a device tree that the recipe asks for; NULL: it is none. */
+static const char *wanted_tree(const struct kernel *k, const char *path) {
+    const json_t *globs = json_object_get(json_object_get(k->a->recipe->doc, "kernel"), "devicetrees");
+    const char *name = !strncmp(path, TREES_FROM, strlen(TREES_FROM)) ? strchr(path + strlen(TREES_FROM), '/') : NULL;
+
+    return name && recipe_matches(globs, name + 1) ? name + 1 : NULL;
+}
+
+static int unpack_tree(struct kernel *k, const char *name, const struct entry_content *content, struct err *e) {
+    AUTO_FREE char *path = path_join(BOOT_TREES, name);
+
+    k->trees++;
+    return path ? unpack_file(k, path, content, e) : err_errno(e, -ENOMEM, "could not unpack %s", name);
 }
 
 static int add_kernel_entry(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
@@ -69,13 +87,16 @@ static int add_kernel_entry(void *data, const struct entry *entry, const struct 
     }
     if (!fnmatch(COPYRIGHT, entry->path, 0))
         return layer_writer_add(k->w, entry, content, e);
+    const char *tree = wanted_tree(k, entry->path);
+    if (tree)
+        return unpack_tree(k, tree, content, e);
     if (strncmp(entry->path, MODULES_DIR, strlen(MODULES_DIR)) != 0 ||
         !recipe_takes(k->a->recipe, "kernel", entry->path))
         return 0;
     const char *release = entry->path + strlen(MODULES_DIR);
     if (!*k->release)
         (void)snprintf(k->release, sizeof(k->release), "%.*s", (int)strcspn(release, "/"), release);
-    return write_module(k, entry, content, e);
+    return unpack_file(k, entry->path, content, e);
 }
 
 static int run_depmod(const struct kernel *k, struct err *e) {
@@ -133,6 +154,8 @@ static int write_tar(const struct kernel *k, int fd, struct err *e) {
 
     if (!tar || archive_write_set_format_pax_restricted(tar) != ARCHIVE_OK || tar_open_fd(tar, &fd) < 0)
         r = err_errno(e, -ENOMEM, "could not write kernel.tar");
+    if (!r && k->trees)
+        r = tar_one(tar, k->dir, "boot", 0, e);
     if (!r)
         r = tar_one(tar, k->dir, "lib", 0, e);
     if (tar && archive_write_close(tar) != ARCHIVE_OK && !r)
@@ -161,6 +184,8 @@ static int fill_kernel(struct layer_writer *w, void *data, struct err *e) {
     int r = deb_walk(k->deb, add_kernel_entry, k, e);
     if (!r && (!k->found || !*k->release))
         r = err_set(e, -EINVAL, "package %s has no kernel with modules in it", k->deb->package);
+    if (!r && !k->trees && json_object_get(json_object_get(k->a->recipe->doc, "kernel"), "devicetrees"))
+        r = err_set(e, -EINVAL, "package %s has none of the device trees", k->deb->package);
     if (!r)
         r = run_depmod(k, e);
     if (!r)

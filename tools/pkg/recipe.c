@@ -20,7 +20,7 @@ static const struct schema_field debian_fields[] = {
 static const struct schema debian = {.kind = VALUE_OBJECT, .fields = debian_fields};
 
 static const struct schema_field kernel_fields[] = {
-    {"package", &string, true}, {"exclude", &strings, false}, {NULL, NULL, false}};
+    {"package", &string, true}, {"exclude", &strings, false}, {"devicetrees", &strings, false}, {NULL, NULL, false}};
 static const struct schema kernel = {.kind = VALUE_OBJECT, .fields = kernel_fields};
 
 static const struct schema_field copy_fields[] = {
@@ -120,7 +120,7 @@ bool recipe_has_arch(const struct recipe *r, const char *arch) {
     return false;
 }
 
-static bool matches_one(const json_t *globs, const char *path) {
+bool recipe_matches(const json_t *globs, const char *path) {
     const json_t *glob;
     size_t i;
 
@@ -135,7 +135,7 @@ bool recipe_takes(const struct recipe *r, const char *section, const char *path)
     const json_t *s = json_object_get(r->doc, section);
     const json_t *keep = json_object_get(s, "keep");
 
-    return (!keep || matches_one(keep, path)) && !matches_one(json_object_get(s, "exclude"), path);
+    return (!keep || recipe_matches(keep, path)) && !recipe_matches(json_object_get(s, "exclude"), path);
 }
 
 int recipe_mode(const json_t *item, mode_t def, mode_t *out, struct err *e) {

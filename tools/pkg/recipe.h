@@ -35,6 +35,9 @@ void recipe_free(struct recipe *r); /* also after a recipe_load() that failed */
 
 bool recipe_has_arch(const struct recipe *r, const char *arch);
 
+/* True if one of the globs (a list; NULL: none) matches the path. */
+bool recipe_matches(const json_t *globs, const char *path);
+
 /* True if path passes the `keep` and `exclude` lists of the section ("debian", "kernel"). */
 bool recipe_takes(const struct recipe *r, const char *section, const char *path);
 
