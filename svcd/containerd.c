@@ -29,6 +29,7 @@
 
 static void connect_soon(struct containerd *c, unsigned ms);
 static void start_process(struct containerd *c);
+static void wait_to_serve(struct containerd *c);
 static void signal_process(const struct containerd *c, int sig);
 
 void containerd_init(struct containerd *c, struct loop *l, containerd_fn *on_ready, containerd_fn *on_lost,
@@ -69,10 +70,14 @@ static void drop_connection(struct containerd *c) {
 
 static void on_connection_lost(void *data) {
     struct containerd *c = data;
+    bool served = c->ready;
 
     drop_connection(c);
-    if (c->pid > 0 && c->wanted)
-        connect_soon(c, CONNECT_PAUSE_MS); /* it lives: perhaps only the connection broke */
+    if (c->pid <= 0 || !c->wanted)
+        return;
+    connect_soon(c, CONNECT_PAUSE_MS); /* it lives: perhaps only the connection broke */
+    if (served)
+        wait_to_serve(c);
 }
 
 /* --- it serves --- */
@@ -191,7 +196,7 @@ static void on_slow(struct loop_source *s, void *data) {
     if (enough)
         signal_process(c, SIGKILL);
     else
-        (void)loop_set_timer(c->loop, &c->slow, CONTAINERD_SLOW_MS, on_slow, c);
+        wait_to_serve(c);
 }
 
 /* --- connecting --- */
@@ -231,6 +236,11 @@ static void on_socket_seen(struct loop_source *src, uint32_t events, void *data)
         try_connect(c);
 }
 
+static void wait_to_serve(struct containerd *c) {
+    if (loop_set_timer(c->loop, &c->slow, CONTAINERD_SLOW_MS, on_slow, c) < 0)
+        log_error("could not set a timer for containerd's start");
+}
+
 static int watch_socket(struct containerd *c) {
     struct err e = {0};
 
@@ -254,8 +264,7 @@ static void begin_connecting(struct containerd *c) {
     if (r < 0)
         log_warning("could not watch %s: %s; looking every %d ms", SOCKET_DIR, strerror(-r), CONNECT_PAUSE_MS);
     c->started_ms = clock_ms();
-    if (loop_set_timer(c->loop, &c->slow, CONTAINERD_SLOW_MS, on_slow, c) < 0)
-        log_error("could not set a timer for containerd's start");
+    wait_to_serve(c);
     try_connect(c);
 }
 

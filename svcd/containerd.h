@@ -24,9 +24,10 @@
 #define CONTAINERD_START_MS 120000
 #define CONTAINERD_SIGN_MS 10000
 #define CONTAINERD_BUSY_MS 120000
-#define CONTAINERD_CGROUP "containerd" /* its own and its shims'; not with version 1 */
-#define CONTAINERD_STOP_MS 5000        /* then it is killed */
-#define CONTAINERD_FAULTS_MAX 3        /* failures of its first start that are in the timeline */
+/* Its own and its shims'; not with version 1. Services' groups are called as they are: one may be called containerd. */
+#define CONTAINERD_CGROUP "keelson.containerd"
+#define CONTAINERD_STOP_MS 5000 /* then it is killed */
+#define CONTAINERD_FAULTS_MAX 3 /* failures of its first start that are in the timeline */
 
 struct containerd;
 /* Ready: *connection may be used. Lost: it may not any more. Ended: it has stopped, as was asked. */

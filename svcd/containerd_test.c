@@ -147,6 +147,18 @@ static void one_that_does_not_serve_is_named_and_then_killed(void **state) {
     assert_false(loop_has(&c.slow));
 }
 
+/* It may take the next connection, and never answer there. */
+static void one_that_breaks_the_connection_has_to_serve_again(void **state) {
+    (void)state;
+    c.ready = true;
+    on_connection_lost(&c);
+    assert_int_equal(lost, 1);
+    assert_true(loop_has(&c.slow));
+    loop_remove(&loop, &c.slow);
+    on_connection_lost(&c); /* it is being waited for already */
+    assert_false(loop_has(&c.slow));
+}
+
 static void what_is_the_matter_is_known(void **state) {
     (void)state;
     assert_string_equal(containerd_trouble(&c), "containerd is starting");
@@ -178,6 +190,7 @@ int main(void) {
         cmocka_unit_test(used_processor_time_is_seen),
         T(one_without_a_sign_of_life_is_killed),
         T(one_that_does_not_serve_is_named_and_then_killed),
+        T(one_that_breaks_the_connection_has_to_serve_again),
         T(what_is_the_matter_is_known),
         T(the_pause_grows_to_its_bound),
     };
