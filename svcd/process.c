@@ -22,10 +22,17 @@ static bool send_signal(int pidfd, int signo) {
     return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0U) == 0;
 }
 
+/* A container may make groups below the one that it was given, and go there. */
+static bool is_within(const char *group, const char *outer) {
+    size_t len = strlen(outer);
+
+    return strncmp(group, outer, len) == 0 && (group[len] == '/' || group[len] == '\0');
+}
+
 bool process_is_there(const struct service *s) {
     AUTO_FREE char *group = s->pid ? cgroup_of("/proc", (pid_t)s->pid) : NULL;
 
-    return group && s->cgroup && !strcmp(group, s->cgroup);
+    return group && s->cgroup && is_within(group, s->cgroup);
 }
 
 /* --- watching --- */

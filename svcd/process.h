@@ -19,7 +19,8 @@ int process_watch_again(struct service *s);
 /* It has ended, or was never watched. */
 bool process_is_gone(const struct service *s);
 
-/* s->pid is alive, or a zombie, and in the control group that the service had: its number is not another's by now. */
+/* s->pid is alive, or a zombie, and in or below the control group that the service had: its number is not another's by
+ * now. */
 bool process_is_there(const struct service *s);
 
 /* Stops watching it. */

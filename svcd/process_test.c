@@ -154,6 +154,14 @@ static void a_number_is_its_own_by_its_group(void **state) {
     assert_false(process_is_there(&s));
 }
 
+static void groups_below_its_own_are_its_own(void **state) {
+    (void)state;
+    assert_true(is_within("/www", "/www"));
+    assert_true(is_within("/www/below", "/www"));
+    assert_false(is_within("/www2", "/www"));
+    assert_false(is_within("/", "/www"));
+}
+
 static void the_next_svcd_watches_it_by_its_group(void **state) {
     (void)state;
     begin_with(SHIM_COMM);
@@ -262,6 +270,7 @@ int main(void) {
         T(the_stop_signal_goes_to_the_process_itself),
         T(without_a_group_the_first_process_is_killed),
         T(a_number_is_its_own_by_its_group),
+        T(groups_below_its_own_are_its_own),
         T(the_next_svcd_watches_it_by_its_group),
         T(without_containerd_its_end_is_seen),
         T(at_svcds_end_its_end_is_enough),
