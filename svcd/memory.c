@@ -15,10 +15,10 @@ static const char *const states[] = {[LIFE_DOWN] = "down", [LIFE_FAILED] = "fail
 static json_t *describe(const struct service *s, bool returns) {
     const char *state = states[life_is_down(s->life) && !s->queued ? s->life : LIFE_DETACHED];
 
-    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state,
-                     "wanted", s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "returns",
-                     returns, "ready", health_is_ready(s->health.now), "pid", (json_int_t)s->pid, "started_ms",
-                     (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts, "attempts",
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state,
+                     "wanted", s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "unfit",
+                     s->unfit, "returns", returns, "ready", health_is_ready(s->health.now), "pid", (json_int_t)s->pid,
+                     "started_ms", (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts, "attempts",
                      (json_int_t)s->record.attempts, "exit_status",
                      s->exit_known ? json_integer((json_int_t)s->exit_status) : json_null(), "last_exit",
                      status_text(s->exit_reason), "last_error", status_text(s->error), "cgroup",
@@ -55,7 +55,7 @@ void memory_keep_for_return(const char *dir, struct service *s) {
 
 struct kept {
     const char *state, *last_exit, *last_error, *cgroup;
-    bool wanted, restart, alive, returns, ready;
+    bool wanted, restart, alive, unfit, returns, ready;
     int64_t pid, started_ms, restarts, attempts, exit_status, oom_kills;
 };
 
@@ -68,11 +68,8 @@ static int read_kept(const json_t *doc, struct kept *k, struct err *e) {
     const struct {
         const char *key;
         bool *to;
-    } flags[] = {{"wanted", &k->wanted},
-                 {"restart", &k->restart},
-                 {"alive", &k->alive},
-                 {"returns", &k->returns},
-                 {"ready", &k->ready}};
+    } flags[] = {{"wanted", &k->wanted}, {"restart", &k->restart}, {"alive", &k->alive},
+                 {"unfit", &k->unfit},   {"returns", &k->returns}, {"ready", &k->ready}};
     const struct {
         const char *key;
         int64_t *to, max;
@@ -112,6 +109,7 @@ static void take(struct service *s, const struct kept *k, enum life life) {
     s->record.failed = life == LIFE_FAILED;
     s->restart = k->restart;
     s->alive = k->alive;
+    s->unfit = k->unfit;
     s->returns = k->returns;
     if (life == LIFE_DETACHED && k->alive && !k->ready && s->policy.ready.kind != PROBE_NONE)
         s->health.now = HEALTH_STARTING;

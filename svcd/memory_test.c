@@ -53,7 +53,7 @@ static int teardown(void **state) {
 static void a_running_one(struct service *s) {
     s->life = LIFE_RUNNING;
     s->record = (struct life_record){.wanted = true, .attempts = 3};
-    s->alive = true;
+    s->alive = s->unfit = true;
     s->pid = 4711;
     s->started_ms = 123456;
     s->restarts = 7;
@@ -71,7 +71,7 @@ static void all_of_it_is_known_again(void **state) {
     memory_keep(dir, &a);
     assert_true(memory_take_over(dir, &b));
     assert_int_equal(b.life, LIFE_DETACHED); /* to be looked for */
-    assert_true(b.record.wanted && b.alive && b.exit_known);
+    assert_true(b.record.wanted && b.alive && b.unfit && b.exit_known);
     assert_false(b.record.failed || b.restart || b.settled);
     assert_int_equal(b.record.attempts, 3);
     assert_int_equal(b.pid, 4711);

@@ -20,6 +20,7 @@
 #define STATUS_LINE_MAX 64
 #define TOO_LONG "the command took too long"
 #define KILL_MS 5000 /* a command that was killed */
+#define SIGN_MS 5000 /* for containerd to show that it is not what hangs */
 #define PROBE_ID_MAX 24
 #define PROBE_IDS 8 /* commands of one service that may be on their way out */
 
@@ -35,7 +36,8 @@ struct probe {
     char line[STATUS_LINE_MAX];
     size_t line_len;
     enum exec_step step;
-    bool late; /* the command was killed: it took too long */
+    bool late;                    /* the command was killed: it took too long */
+    char why[SERVICE_REASON_MAX]; /* it failed, if containerd is not to blame */
     char id[PROBE_ID_MAX];
     unsigned tried; /* names that were taken */
     struct loop_source source, deadline;
@@ -46,6 +48,22 @@ struct exec_ticket {
     struct service *s;
     unsigned serial;
 };
+
+static struct exec_ticket *ticket_new(const struct probe *p) {
+    struct exec_ticket *t = malloc(sizeof(*t));
+
+    if (t)
+        *t = (struct exec_ticket){p->s, p->s->probe_serial};
+    return t;
+}
+
+/* Frees the ticket. NULL: the probe is over. */
+static struct probe *take_ticket(struct exec_ticket *t) {
+    struct probe *p = t->s->probe && t->s->probe_serial == t->serial ? t->s->probe : NULL;
+
+    free(t);
+    return p;
+}
 
 void probe_stop(struct service *s) {
     struct probe *p = s->probe;
@@ -247,6 +265,33 @@ static void take_next_id(struct probe *p) {
     (void)snprintf(p->id, sizeof(p->id), PROBE_EXEC_ID "-%u", p->s->probe_id++ % PROBE_IDS);
 }
 
+/* Nobody has answered in time. If containerd does, it was the service's shim, or what hangs in the service. */
+static void on_sign(void *data, const struct grpc_result *r) {
+    struct probe *p = take_ticket(data);
+
+    if (!p)
+        return;
+    if (r->status == GRPC_OK) {
+        conclude(p, false, p->why);
+        return;
+    }
+    struct service *s = p->s;
+    probe_stop(s);
+    if (r->status != -ECONNRESET)
+        service_unprobed(s);
+}
+
+static void blame(struct probe *p, const char *why) {
+    struct exec_ticket *t = ticket_new(p);
+
+    loop_remove(p->s->loop, &p->deadline);
+    (void)snprintf(p->why, sizeof(p->why), "%s", why);
+    if (t && *p->s->connection && ctrd_ping(service_grpc(p->s), SIGN_MS, on_sign, t) == 0)
+        return;
+    free(t);
+    conclude(p, false, why);
+}
+
 static void on_deadline(struct loop_source *src, void *data);
 
 /* Past its time, and started: its end comes through the wait. */
@@ -269,22 +314,21 @@ static void exec_ended(struct probe *p, const struct grpc_result *r) {
 }
 
 static void on_step(void *data, const struct grpc_result *r) {
-    const struct exec_ticket t = *(struct exec_ticket *)data;
-    struct probe *p = t.s->probe && t.s->probe_serial == t.serial ? t.s->probe : NULL;
+    struct probe *p = take_ticket(data);
     char why[SERVICE_REASON_MAX];
 
-    free(data);
     if (!p)
         return;
+    struct service *s = p->s;
     if (r->status == GRPC_OK && p->step == EXEC_WAIT) {
         exec_ended(p, r);
     } else if (r->status == GRPC_OK && p->step == EXEC_ADD && p->late) {
-        (void)ctrd_exec_delete(service_grpc(t.s), t.s->name, p->id, ignore, NULL);
+        (void)ctrd_exec_delete(service_grpc(s), s->name, p->id, ignore, NULL);
         conclude(p, false, TOO_LONG);
     } else if (r->status == GRPC_OK) {
         exec_go(p, p->step + 1);
     } else if (r->status == -ECONNRESET) {
-        probe_stop(t.s); /* containerd is gone: that says nothing about the service */
+        probe_stop(s); /* containerd is gone: that says nothing about the service */
     } else if (r->status == GRPC_ALREADY_EXISTS && ++p->tried < PROBE_IDS) {
         exec_remove(p);
         take_next_id(p);
@@ -292,7 +336,10 @@ static void on_step(void *data, const struct grpc_result *r) {
     } else {
         (void)snprintf(why, sizeof(why), "could not %s the command: %.80s", step_names[p->step], r->error);
         exec_remove(p);
-        conclude(p, false, why);
+        if (r->status == -ETIMEDOUT)
+            blame(p, why);
+        else
+            conclude(p, false, why);
     }
 }
 
@@ -311,11 +358,9 @@ static int exec_call(const struct probe *p, struct exec_ticket *t) {
 }
 
 static void exec_go(struct probe *p, enum exec_step step) {
-    struct exec_ticket *t = malloc(sizeof(*t));
+    struct exec_ticket *t = ticket_new(p);
 
     p->step = step;
-    if (t)
-        *t = (struct exec_ticket){p->s, p->s->probe_serial};
     int r = !t ? -ENOMEM : !*p->s->connection ? -ECONNRESET : exec_call(p, t);
     if (r == 0 && step == EXEC_WAIT && p->late)
         exec_kill(p);
@@ -341,7 +386,7 @@ static void on_deadline(struct loop_source *src, void *data) {
         conclude(p, false, "no answer in time");
     } else if (twice) {
         exec_remove(p);
-        conclude(p, false, TOO_LONG);
+        blame(p, TOO_LONG);
     } else if (p->step == EXEC_WAIT && *p->s->connection) {
         exec_kill(p);
     }

@@ -34,6 +34,13 @@ struct grpc *service_grpc(const struct service *service) {
     return *service->connection;
 }
 
+static int unprobed;
+
+void service_unprobed(struct service *service) {
+    assert_null(service->probe);
+    unprobed++;
+}
+
 void service_probed(struct service *service, bool ok, const char *why) {
     assert_null(service->probe);
     results++;
@@ -107,6 +114,18 @@ int ctrd_exec_kill(struct grpc *g, const char *id, const char *exec_id, int sig,
     return note_call('K', done, data);
 }
 
+static grpc_done_fn *on_ping;
+static void *ping_data;
+
+int ctrd_ping(struct grpc *g, unsigned timeout_ms, grpc_done_fn *done, void *data) {
+    (void)g;
+    (void)timeout_ms;
+    on_ping = done;
+    ping_data = data;
+    loop_stop(&loop);
+    return 0;
+}
+
 int ctrd_exec_delete(struct grpc *g, const char *id, const char *exec_id, grpc_done_fn *done, void *data) {
     (void)g;
     (void)id;
@@ -140,7 +159,8 @@ static int begin(void **state) {
     connection = (struct grpc *)&connection; /* one that is there */
     results = 0;
     calls[0] = '\0';
-    pending = NULL;
+    pending = on_ping = NULL;
+    unprobed = 0;
     if (loop_init(&loop) < 0)
         return -1;
     return loop_set_timer(&loop, &guard, GIVE_UP_MS, gave_up, NULL);
@@ -373,15 +393,22 @@ static void what_never_goes_is_a_failure_in_the_end(void **state) {
     assert_string_equal(last_why, "could not add the command: words");
 }
 
-/* It hangs, even killed: it counts once, and the next has another name. */
-static void a_command_that_does_not_go_counts_once(void **state) {
-    (void)state;
+static void kill_in_vain(void) {
     begin_exec(20);
     assert_int_equal(loop_run(&loop), 0); /* until the kill */
     assert_int_equal(loop_run(&loop), 0); /* its time is over once more */
-    if (results == 0)
+    if (!on_ping)
         assert_int_equal(loop_run(&loop), 0);
+    assert_int_equal(results, 0);
+}
+
+/* It hangs, even killed: it counts once, and the next has another name. */
+static void a_command_that_does_not_go_counts_once(void **state) {
+    (void)state;
+    kill_in_vain();
+    on_ping(ping_data, &(const struct grpc_result){.status = GRPC_OK, .error = ""}); /* so it is not containerd */
     assert_int_equal(results, 1);
+    assert_string_equal(last_why, "the command took too long");
     on_kill(kill_data, &(const struct grpc_result){.status = GRPC_OK, .error = ""});
     assert_string_equal(removed_id, last_id);
     answer(GRPC_OK, 137); /* at last: nobody waits for it any more */
@@ -391,6 +418,26 @@ static void a_command_that_does_not_go_counts_once(void **state) {
     answer(GRPC_OK, 0);
     assert_true(last_ok);
     assert_int_equal(results, 2);
+}
+
+static void a_frozen_containerd_says_nothing_about_the_service(void **state) {
+    const struct grpc_result silent = {.status = -ETIMEDOUT, .error = "no answer in time"};
+    (void)state;
+    kill_in_vain();
+    on_ping(ping_data, &silent);
+    assert_int_equal(results, 0);
+    assert_int_equal(unprobed, 1);
+    on_kill(kill_data, &silent);
+    answer(-ETIMEDOUT, 0);
+    assert_null(s.probe);
+    on_ping = NULL;
+    probe_start(&s, &exec_policy, 5000); /* nor before the command was started */
+    answer(-ETIMEDOUT, 0);
+    assert_int_equal(results, 0);
+    on_ping(ping_data, &silent);
+    on_kill(kill_data, &silent);
+    assert_int_equal(unprobed, 2);
+    assert_int_equal(results, 0);
 }
 
 static void a_lost_containerd_says_nothing_about_the_service(void **state) {
@@ -423,6 +470,7 @@ int main(void) {
         T(one_that_is_left_over_is_removed),
         T(what_never_goes_is_a_failure_in_the_end),
         T(a_command_that_does_not_go_counts_once),
+        T(a_frozen_containerd_says_nothing_about_the_service),
         T(a_lost_containerd_says_nothing_about_the_service),
         T(an_answer_behind_the_end_is_dropped),
     };

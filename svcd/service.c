@@ -127,7 +127,7 @@ static void end_health(struct service *s) {
 
 /* It is stopped, and its policy goes on from there. */
 static void unfit(struct service *s, const char *what) {
-    s->record.failed = true;
+    s->record.failed = s->unfit = true;
     (void)snprintf(s->error, sizeof(s->error), "it %s%s%s", what, *s->health_error ? ": " : "", s->health_error);
     log_error("service %s: %s; stopping it", s->name, s->error);
     service_event(s, LIFE_EV_UNFIT);
@@ -147,15 +147,27 @@ static void health_changed(struct service *s) {
     s->changed(s, s->data);
 }
 
+static void probe_later(struct service *s) {
+    const struct probe_policy *p = s->life == LIFE_RUNNING ? health_probe(s->health.now, &s->policy) : NULL;
+
+    if (p)
+        s->ops->set_timer(s, TIMER_PROBE, p->interval_ms);
+}
+
 void service_probed(struct service *s, bool ok, const char *why) {
     if (s->life != LIFE_RUNNING)
         return;
     (void)snprintf(s->health_error, sizeof(s->health_error), "%s", why);
     if (health_result(&s->health, &s->policy, ok))
         health_changed(s);
-    const struct probe_policy *p = s->life == LIFE_RUNNING ? health_probe(s->health.now, &s->policy) : NULL;
-    if (p)
-        s->ops->set_timer(s, TIMER_PROBE, p->interval_ms);
+    probe_later(s);
+}
+
+void service_unprobed(struct service *s) {
+    log_warning("service %s: containerd does not answer: its health is not known", s->name);
+    probe_later(s);
+    if (s->doubt)
+        s->doubt(s, s->data);
 }
 
 void service_timeout(struct service *s, enum service_timer t) {
@@ -210,7 +222,8 @@ static void left(struct service *s, enum life from) {
         end_health(s);
     if (s->life != LIFE_RUNNING && s->life != LIFE_DETACHED && s->life != LIFE_ADOPT) /* there it may run on */
         s->health = (struct health_state){.now = HEALTH_NONE};
-    if (from == LIFE_BACKOFF && s->life == LIFE_ADOPT && s->record.wanted && s->again) {
+    /* Who loses containerd in the pause is started when that is back: an attempt that was counted, and not made. */
+    if (from == LIFE_BACKOFF && s->record.wanted && s->again) {
         s->restarts++;
         s->record.failed = s->record.ended = false;
     }
@@ -223,7 +236,9 @@ static void note_entry(struct service *s, enum life from) {
     left(s, from);
     bool grace = s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING;
     s->ops->set_timer(s, TIMER_LIFE, grace ? s->policy.stop_timeout_ms : life_deadline_ms(s->life));
-    if (s->life == LIFE_PREPARE) {
+    if (s->life == LIFE_DECIDE) {
+        s->unfit = false;
+    } else if (s->life == LIFE_PREPARE) {
         s->generation++;
         s->look_ms = 0;
         s->returns = s->record.ended = s->record.failed = false;
@@ -257,6 +272,8 @@ static enum life_event own_event(struct service *s) {
         return decide(s);
     if ((s->life == LIFE_RUNNING || s->life == LIFE_DETACHED) && !s->record.wanted)
         return LIFE_EV_STOP;
+    if (s->life == LIFE_RUNNING && s->unfit) /* containerd or svcd went while it was stopped for that */
+        return LIFE_EV_UNFIT;
     if (s->life == LIFE_DOWN && s->restart) {
         s->restart = false;
         s->record = (struct life_record){.wanted = true};
@@ -294,7 +311,7 @@ void service_start(struct service *s) {
     s->record.wanted = true;
     if (life_is_down(s->life)) {
         s->record = (struct life_record){.wanted = true};
-        s->settled = s->onfail_due = false;
+        s->settled = s->onfail_due = s->queued = false;
         s->backoff_ms = 0;
         if (!s->timed)
             s->asked_ns = clock_ns();
@@ -318,8 +335,9 @@ void service_stop(struct service *s) {
 
 void service_leave(struct service *s) {
     bool gone = s->life == LIFE_STOPPING && loop_has(&s->overdue); /* only containerd has not said so */
+    bool pauses = s->life == LIFE_BACKOFF && s->again;             /* all of it is gone */
 
-    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING && !gone) {
+    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING && !gone && !pauses) {
         service_stop(s);
         return;
     }
@@ -361,15 +379,15 @@ static void describe_exit(struct service *s, uint32_t status, bool oom) {
 }
 
 void service_exited(struct service *s, uint32_t exit_status, bool oom) {
-    bool unfit = s->record.failed && s->record.wanted && s->life != LIFE_ADOPT; /* then that is why */
+    bool unfit = s->unfit && s->record.wanted; /* then that is why */
 
     s->alive = false;
     s->record.ended = s->exit_known = true;
     s->exit_status = exit_status;
     s->pid = 0;
     describe_exit(s, exit_status, oom);
+    s->record.failed = unfit || (exit_status != 0 && s->record.wanted);
     if (!unfit) {
-        s->record.failed = exit_status != 0 && s->record.wanted;
         s->error[0] = '\0'; /* an end that was asked for, or with status 0, is no error */
         if (s->record.failed)
             (void)snprintf(s->error, sizeof(s->error), "it %s", s->exit_reason);

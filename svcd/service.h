@@ -65,6 +65,7 @@ struct service {
     bool alive;                   /* its task ran when it was last seen */
     bool settled;                 /* the first attempt has come to a result */
     bool told;                    /* at the end of svcd: to stop */
+    bool unfit;                   /* this life was not ready or well, and is to end */
     bool returns;                 /* the svcd before this one took it down with itself */
     bool onfail_due;              /* it has failed for good, and nobody has acted on it yet */
     unsigned generation;          /* answers to calls of an earlier life are not for this one */
@@ -142,6 +143,9 @@ void service_not_found(struct service *s);
 
 /* The probe that was asked for last has come to a result; why is "" if ok. */
 void service_probed(struct service *s, bool ok, const char *why);
+
+/* It could not be asked, and that says nothing about it: once more after the interval. containerd is in doubt. */
+void service_unprobed(struct service *s);
 
 /* Behind the pause before a start, when it is not its turn: it is `due` from then on, and service_turn() starts it. */
 void service_timeout(struct service *s, enum service_timer t);

@@ -93,6 +93,39 @@ static void an_unhealthy_one_is_stopped_and_started_again(void **state) {
     assert_int_equal(s.health.now, HEALTH_READY);
 }
 
+static void become_unhealthy(void) {
+    s.policy.health.kind = PROBE_HTTP;
+    run_until_running();
+    for (int i = 0; i < 3; i++)
+        service_probed(&s, false, "no answer in time");
+    assert_int_equal(s.life, LIFE_STOPPING);
+}
+
+static void an_unhealthy_one_that_ends_alone_has_failed(void **state) {
+    (void)state;
+    become_unhealthy();
+    service_event(&s, LIFE_EV_LOST);
+    service_event(&s, LIFE_EV_EXIT);
+    service_event(&s, LIFE_EV_READY);
+    service_exited(&s, 0, false); /* as containerd tells who looks for it */
+    for (int i = 0; i < 3; i++)
+        service_event(&s, LIFE_EV_OK);
+    assert_string_equal(s.error, "it is unhealthy: no answer in time");
+    starts_again();
+}
+
+static void an_unhealthy_one_that_runs_still_is_stopped_once_more(void **state) {
+    (void)state;
+    become_unhealthy();
+    service_event(&s, LIFE_EV_LOST);
+    service_event(&s, LIFE_EV_READY);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    exits(0);
+    starts_again();
+    assert_false(s.unfit);
+}
+
 static void an_unhealthy_one_that_is_never_restarted_runs_on(void **state) {
     (void)state;
     s.policy.health.kind = PROBE_HTTP;
@@ -138,6 +171,8 @@ int main(void) {
         T(one_that_was_not_ready_is_asked_on_when_containerd_is_back),
         T(one_whose_time_is_over_when_containerd_is_back_has_failed),
         T(an_unhealthy_one_is_stopped_and_started_again),
+        T(an_unhealthy_one_that_ends_alone_has_failed),
+        T(an_unhealthy_one_that_runs_still_is_stopped_once_more),
         T(an_unhealthy_one_that_is_never_restarted_runs_on),
         T(a_stop_ends_the_looking),
         T(health_survives_containerds_absence),

@@ -360,6 +360,45 @@ static void restarts_in_a_row_are_limited(void **state) {
     assert_false(s.onfail_due);
 }
 
+static void a_pause_that_containerd_does_not_outlive_is_over(void **state) {
+    (void)state;
+    s.policy.limit = 1;
+    run_until_running();
+    exits(1);
+    assert_int_equal(s.record.attempts, 1);
+    for (int i = 0; i < 3; i++) { /* as often as it goes: nothing was started meanwhile */
+        service_event(&s, LIFE_EV_LOST);
+        assert_int_equal(s.life, LIFE_DETACHED);
+        service_event(&s, LIFE_EV_READY);
+        assert_int_equal(s.life, LIFE_ADOPT);
+    }
+    run_on();
+    assert_int_equal(s.life, LIFE_RUNNING);
+    assert_int_equal(s.record.attempts, 1);
+    assert_int_equal(s.restarts, 1);
+    exits(1);
+    assert_int_equal(s.life, LIFE_FAILED);
+}
+
+static void one_that_is_started_by_hand_waits_for_no_turn(void **state) {
+    (void)state;
+    s.queued = true;
+    service_start(&s);
+    assert_false(s.queued);
+    assert_int_equal(s.life, LIFE_ADOPT);
+}
+
+static void at_svcds_end_nobody_looks_behind_a_pause(void **state) {
+    (void)state;
+    run_until_running();
+    exits(1);
+    assert_int_equal(s.life, LIFE_BACKOFF);
+    service_leave(&s);
+    assert_int_equal(s.life, LIFE_LONE_STOPPING); /* where acts.c finds that there is no process */
+    service_event(&s, LIFE_EV_EXIT);
+    assert_true(service_is_over(&s));
+}
+
 static void a_long_life_gives_all_restarts_back(void **state) {
     (void)state;
     s.policy.limit = 1;
@@ -486,6 +525,9 @@ int main(void) {
         T(looking_in_vain_is_not_its_failure),
         T(an_end_is_not_forgotten_while_what_is_left_is_removed),
         T(restarts_in_a_row_are_limited),
+        T(a_pause_that_containerd_does_not_outlive_is_over),
+        T(one_that_is_started_by_hand_waits_for_no_turn),
+        T(at_svcds_end_nobody_looks_behind_a_pause),
         T(a_long_life_gives_all_restarts_back),
         T(always_means_also_behind_status_0),
         T(never_means_never),
