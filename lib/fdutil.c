@@ -156,6 +156,12 @@ int mkdir_p(const char *path, mode_t mode, struct err *e) {
     return r < 0 ? err_errno(e, r, "could not create directory %s", path) : 0;
 }
 
+bool is_same_file(int a, int b) {
+    struct stat x, y;
+
+    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 char *path_join(const char *a, const char *b) {
     char *out;
     size_t len = strlen(a);

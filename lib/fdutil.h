@@ -35,6 +35,9 @@ int mkdir_p(const char *path, mode_t mode, struct err *e);
 /* malloc'd "a/b"; exactly one slash between; NULL when out of memory. */
 char *path_join(const char *a, const char *b);
 
+/* Two descriptors are of one file. */
+bool is_same_file(int a, int b);
+
 /* Collects directory entries without . and .. , sorted by bytes; free with names_free(). */
 struct names {
     char **v;

@@ -160,11 +160,15 @@ static off_t tail_start(int fd, unsigned max) {
     return 0;
 }
 
+/* One that has become shorter was emptied, and is read from its beginning on: logbound.h. */
 static int print_rest(int fd) {
     char chunk[4096];
+    struct stat st;
     ssize_t n;
     int r = 0;
 
+    if (fstat(fd, &st) == 0 && lseek(fd, 0, SEEK_CUR) > st.st_size)
+        (void)lseek(fd, 0, SEEK_SET);
     while (!r && (n = read(fd, chunk, sizeof(chunk))) > 0)
         r = print(chunk, (size_t)n);
     return r;
@@ -181,26 +185,46 @@ static int open_log(const char *name, const char *suffix, struct err *e) {
     return fd < 0 ? err_errno(e, -errno, "could not open %s", path) : fd;
 }
 
-static int follow_files(const int fds[SOURCES], struct err *e) {
-    char path[64], events[4096];
+/* A start puts a full log aside, and then there is another of that name. */
+static int print_news(const char *name, const char *suffix, int *fd) {
+    int r = *fd < 0 ? 0 : print_rest(*fd);
+    AUTO_CLOSE int now = open_log(name, suffix, NULL);
+
+    if (r < 0 || now < 0 || (*fd >= 0 && is_same_file(*fd, now)))
+        return r;
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = steal_fd(&now);
+    return print_rest(*fd);
+}
+
+/* The folder is watched: files come and go there. */
+static int follow_files(const char *name, int watch, int fds[SOURCES], struct err *e) {
+    char events[4096];
     int r = 0;
 
-    AUTO_CLOSE int watch = inotify_init1(IN_CLOEXEC);
-    for (size_t i = 0; i < SOURCES && watch >= 0; i++) {
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[i]);
-        if (fds[i] >= 0 && inotify_add_watch(watch, path, IN_MODIFY) < 0)
-            return err_errno(e, -errno, "could not follow the log");
-    }
     while (!r && read(watch, events, sizeof(events)) > 0)
         for (size_t i = 0; i < SOURCES && !r; i++)
-            r = fds[i] < 0 ? 0 : print_rest(fds[i]);
+            r = print_news(name, suffixes[i], &fds[i]);
     return r < 0 ? err_errno(e, r, "could not print the log") : err_errno(e, -EIO, "could not follow the log");
 }
 
+/* Before anything is read, so that nothing is missed. */
+static int watch_files(struct err *e) {
+    AUTO_CLOSE int watch = inotify_init1(IN_CLOEXEC);
+
+    if (watch < 0 || inotify_add_watch(watch, SERVICE_LOG_DIR, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+        return err_errno(e, -errno, "could not follow the log");
+    return steal_fd(&watch);
+}
+
 static int from_files(const char *name, unsigned max, bool follow, struct err *e) {
+    AUTO_CLOSE int watch = follow ? watch_files(e) : -1;
     int fds[SOURCES], r = 0;
     bool any = false;
 
+    if (follow && watch < 0)
+        return watch;
     for (size_t i = 0; i < SOURCES; i++) {
         fds[i] = open_log(name, suffixes[i], e);
         any |= fds[i] >= 0;
@@ -212,7 +236,7 @@ static int from_files(const char *name, unsigned max, bool follow, struct err *e
     if (r < 0)
         (void)err_errno(e, r, "could not print the log of %s", name);
     else if (any && follow)
-        r = follow_files(fds, e);
+        r = follow_files(name, watch, fds, e);
     for (size_t i = 0; i < SOURCES; i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);

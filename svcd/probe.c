@@ -13,6 +13,7 @@
 
 #include <linux/openat2.h>
 
+#include "lib/fdutil.h"
 #include "lib/log.h"
 #include "svcd/ctrd.h"
 #include "svcd/spec.h"
@@ -104,12 +105,6 @@ static void look_for_file(struct probe *p) {
 
 /* --- tcp and http --- */
 
-static bool same_file(int a, int b) {
-    struct stat x, y;
-
-    return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* A socket belongs to the namespace that it was made in, wherever its maker goes then. */
 static int socket_in(uint32_t pid) {
     char path[64];
@@ -119,7 +114,7 @@ static int socket_in(uint32_t pid) {
     AUTO_CLOSE int theirs = open(path, O_RDONLY | O_CLOEXEC);
     if (own < 0 || theirs < 0)
         return -errno;
-    bool away = !same_file(own, theirs);
+    bool away = !is_same_file(own, theirs);
     if (away && setns(theirs, CLONE_NEWNET) < 0)
         return -errno;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

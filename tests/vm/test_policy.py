@@ -138,6 +138,13 @@ def check_commands(vm):
     assert vm.run("service logs web").stdout == "I am the web\n"
     assert "I am the web" in vm.run("service status web").stdout
     assert vm.run("timeout 2 service logs -f web || true").stdout == "I am the web\n"
+    # Followed on when the file is emptied, and when another takes its place.
+    vm.run("service logs -f web >/tmp/followed & echo $! >/tmp/follower")
+    for word, change in (("web", "true"), ("emptied", ": >web.log; echo emptied >>web.log"),
+                         ("anew", "mv web.log web.log.0; echo anew >web.log")):
+        vm.run(f"cd /var/log; {change}")
+        vm.wait_for(f"grep -q {word} /tmp/followed")
+    vm.run("kill $(cat /tmp/follower)")
     web = service(vm, "web")["pid"]
     vm.run("service wait always & service stop always; wait $! && service wait never; [ $? = 1 ]")
     vm.run("service kill web SIGKILL")
