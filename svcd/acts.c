@@ -21,6 +21,8 @@
 #include "svcd/spec.h"
 #include "svcd/worker.h"
 
+#define OOM_FRESH_MS 5000 /* between what the kernel did and the end of the service by it, both told by containerd */
+
 /* A call under way: whose it is, and of which life. */
 struct ticket {
     struct service *s;
@@ -114,8 +116,19 @@ static void task_started(struct service *s) {
     service_event(s, LIFE_EV_OK);
 }
 
+/* A child of it may have been killed long before, and said so: that is not why it ends now. */
 static bool killed_for_memory(const struct service *s, uint32_t status) {
-    return status == 128 + SIGKILL && s->cgroup && cgroup_oom_kills(CGROUP_ROOT, s->cgroup) > s->oom_kills;
+    if (status != 128 + SIGKILL || !s->cgroup)
+        return false;
+    return cgroup_oom_kills(CGROUP_ROOT, s->cgroup) > s->oom_kills ||
+           (s->oom_seen_ms && clock_ms() - s->oom_seen_ms < OOM_FRESH_MS);
+}
+
+void acts_out_of_memory(struct service *s) {
+    if (!s->cgroup)
+        return;
+    s->oom_kills = cgroup_oom_kills(CGROUP_ROOT, s->cgroup);
+    s->oom_seen_ms = clock_ms();
 }
 
 /* One that ended while nobody looked has a status all the same. */

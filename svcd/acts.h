@@ -19,6 +19,9 @@ void acts_stamp_failure(struct service *s);
 /* Whether its output goes to files in SERVICE_LOG_DIR, not to memlogd. */
 bool acts_logs_to_files(const struct service *s);
 
+/* The kernel has killed a process of it for want of memory, perhaps the first. */
+void acts_out_of_memory(struct service *s);
+
 /* Shortens what of them has more than SERVICE_LOG_MAX, and says what is lost. */
 void acts_bound_logs(const struct service *s);
 

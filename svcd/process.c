@@ -92,6 +92,7 @@ void process_watch(struct service *s) {
     free(s->cgroup);
     s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
     s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
+    s->oom_seen_ms = 0;
     open_process(s);
 }
 

@@ -86,7 +86,8 @@ struct service {
     char health_error[SERVICE_REASON_MAX]; /* why the last probe failed */
     char *cgroup;                          /* of the life that runs; NULL: not known */
     char *kept;                            /* memory.c's: what it noted last */
-    uint64_t oom_kills;                    /* in it, when it began */
+    uint64_t oom_kills;                    /* in it, when it began, or when containerd told of the last */
+    uint64_t oom_seen_ms;                  /* when that was; 0: in no life of this */
 
     bool timed;        /* its first start is in the boot timeline, or on its way there */
     uint64_t asked_ns; /* of that first start; 0 afterwards */

@@ -284,10 +284,12 @@ static void on_containerd_event(void *data, const struct ctrd_event *ev) {
         [CTRD_EV_CONTAINER_DELETED] = "somebody else has deleted its container",
     };
     struct svcd *d = data;
-    const struct service *s = svcd_find(d, ev->id);
+    struct service *s = svcd_find(d, ev->id);
 
     if (!s || !said[ev->kind] || strcmp(ev->ns, service_namespace(s)) != 0)
         return;
+    if (ev->kind == CTRD_EV_OOM)
+        acts_out_of_memory(s);
     if (s->life == LIFE_RUNNING || ev->kind == CTRD_EV_OOM) /* elsewhere it is we who delete */
         log_warning("service %s: %s", s->name, said[ev->kind]);
 }

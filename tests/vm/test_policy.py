@@ -58,6 +58,7 @@ POLICIES = services(
     never=sh("exit 4", runtime="{restart: {policy: never}}"),
     always=sh("exit 0", runtime="{restart: {policy: always, delay: 1s, maxDelay: 1s}}"),
     eater=sh("x=$(tail /dev/zero)", resources="{memory: {limit: 20971520}}", runtime="{restart: {policy: never}}"),
+    spared=sh("tail /dev/zero; " + FOREVER, resources="{memory: {limit: 20971520}}", runtime="{restart: {policy: never}}"),
     late=sh(FOREVER, runtime="{ready: {tcp: 9, timeout: 2s}, restart: {policy: never}}"),
     # Stops.
     deaf=sh('trap "" TERM; while :; do sleep 100 & wait $!; done', runtime="{stop: {timeout: 1s}}"),
@@ -150,6 +151,10 @@ def check_commands(vm):
     vm.run("service kill web SIGKILL")
     restarted(vm, "web", web)
     assert service(vm, "web")["last_exit"].startswith("was ended by signal 9")
+    # Of it, a child was killed for want of memory; but that was long ago.
+    vm.run("until service status spared | grep -q '1 killed for want of memory'; do sleep 1; done; sleep 6;"
+           " service kill spared SIGKILL; service wait spared || true")
+    assert service(vm, "spared")["last_exit"].startswith("was ended by signal 9")
     why = vm.run("service wait late", check=False)
     assert why.status == 1 and why.stdout == f"failed: {service(vm, 'late')['last_error']}\n"
     mute = vm.run("pid=$(pidof /usr/bin/svcd); kill -STOP $pid; service list; status=$?; kill -CONT $pid; exit $status",
