@@ -83,6 +83,27 @@ static void test_aliases_do_not_explode(void **state) {
     assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, true, NULL, &doc, &e), -EINVAL);
 }
 
+/* 200 kB of text, of which 9,000 aliases would make 90 MB; and a text that is as large without them. */
+static void test_bytes_of_aliases_are_bounded(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT, large = BUF_INIT;
+    struct err e = {0};
+    json_t *doc = NULL;
+
+    (void)state;
+    assert_int_equal(buf_printf(&text, "services:\n  - name: a\n    image: i\n    env:\n      - &e x%09999d\n", 1), 0);
+    for (int i = 0; i < 9000; i++)
+        assert_int_equal(buf_puts(&text, "      - *e\n"), 0);
+    assert_int_equal(yaml_read("t.yml", text.data, text.len, &schema_config, true, NULL, &doc, &e), -EINVAL);
+    json_decref(doc);
+    assert_string_equal(e.msg, "t.yml:5:9: too much: with what aliases repeat, these are more than 32 MiB");
+    assert_int_equal(buf_puts(&large, "services:\n  - name: a\n    image: i\n    env:\n"), 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(buf_printf(&large, "      - x%09999d\n", i), 0);
+    if (yaml_read("t.yml", large.data, large.len, &schema_config, true, NULL, &doc, &e))
+        fail_msg("%s", e.msg);
+    json_decref(doc);
+}
+
 static void test_scalars(void **state) {
     const char *text = "services:\n  - {name: n, image: i, oomScoreAdj: 0x10, uid: \"5\", gid: 5, hostname: \"yes\", "
                        "env: [A=1, yes]}\n";
@@ -275,6 +296,7 @@ int main(void) {
         cmocka_unit_test(test_merge_keys_fill_what_is_missing),
         cmocka_unit_test(test_broken_yaml_names_its_place),
         cmocka_unit_test(test_aliases_do_not_explode),
+        cmocka_unit_test(test_bytes_of_aliases_are_bounded),
         cmocka_unit_test(test_scalars),
         cmocka_unit_test(test_files_are_merged),
         cmocka_unit_test(test_duplicate_service_names_both_places),

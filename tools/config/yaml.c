@@ -14,6 +14,7 @@ struct reader {
     const char *file;
     bool places;
     unsigned values;
+    size_t bytes; /* of keys and values */
     unsigned depth;
     bool gave_up; /* at a bound, or without memory: nothing more is looked at */
     struct problems *problems;
@@ -43,6 +44,18 @@ static json_t *give_up(struct reader *r, const yaml_node_t *n) {
         too_much(r, &n->start_mark);
     r->gave_up = true;
     return NULL;
+}
+
+/* One key or value more. False: nothing more is to be read. */
+static bool take_bytes(struct reader *r, const yaml_node_t *n) {
+    r->bytes += n->data.scalar.length;
+    if (r->bytes <= YAML_MAX_EXPANDED)
+        return true;
+    if (!r->gave_up)
+        (void)refuse(r, &n->start_mark, "too much: with what aliases repeat, these are more than %zu MiB",
+                     YAML_MAX_EXPANDED >> 20);
+    r->gave_up = true;
+    return false;
 }
 
 static const char *found(const yaml_node_t *n) {
@@ -77,6 +90,8 @@ static json_t *wrong_type(struct reader *r, const yaml_node_t *n, const char *ke
 static json_t *read_string(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema) {
     const char *s = (const char *)n->data.scalar.value;
 
+    if (!take_bytes(r, n))
+        return NULL;
     if (strlen(s) != n->data.scalar.length)
         return refuse(r, &n->start_mark, "\"%.100s\" contains a NUL character", key);
     if (schema->is_valid && !schema->is_valid(s))
@@ -163,6 +178,8 @@ static bool read_pair(struct reader *r, const yaml_node_pair_t *p, const struct 
     if (k->type != YAML_SCALAR_NODE || strlen((const char *)k->data.scalar.value) != k->data.scalar.length)
         return refuse(r, &k->start_mark, "a key must be a word");
     const char *key = (const char *)k->data.scalar.value;
+    if (!take_bytes(r, k))
+        return false;
     if (json_object_get(object, key))
         return refuse(r, &k->start_mark, "\"%.100s\" is there twice; remove one", key);
     if (schema->kind == VALUE_OBJECT)

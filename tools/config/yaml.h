@@ -2,7 +2,8 @@
 /*
  * A YAML document (JSON is YAML too) as a jansson value, checked against a schema on the way. Errors read
  * "FILE:LINE:COLUMN: what is wrong; what to do". Anchors and aliases are followed; duplicate keys, unknown keys and
- * wrong types are errors. Bounds: YAML_MAX_BYTES of text, YAML_MAX_VALUES values after aliases, YAML_MAX_DEPTH levels.
+ * wrong types are errors. Bounds: YAML_MAX_BYTES of text; with aliases YAML_MAX_VALUES values, and YAML_MAX_EXPANDED
+ * bytes of keys and values; YAML_MAX_DEPTH levels.
  */
 #ifndef TOOLS_CONFIG_YAML_H
 #define TOOLS_CONFIG_YAML_H
@@ -14,6 +15,7 @@
 #include "tools/config/schema.h"
 
 #define YAML_MAX_BYTES ((size_t)16 << 20)
+#define YAML_MAX_EXPANDED (2 * YAML_MAX_BYTES) /* no text alone comes to it: an escape gives 3 bytes for 2 at most */
 #define YAML_MAX_VALUES 1000000
 #define YAML_MAX_DEPTH 32
 
