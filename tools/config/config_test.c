@@ -31,6 +31,18 @@ static const struct {
     {"onboot:\n  - {name: a, image: b, oomScoreAdj: 1.5}\n",
      "t.yml:2:38: \"oomScoreAdj\" must be a whole number, not a number with a fraction"},
     {"init: [a]\n---\ninit: [b]\n", "t.yml:3:1: a second document begins here; put it into a file of its own"},
+    {"init:\n  - a\n  - \"\xc3\xa9\xff\"\n",
+     "t.yml:3:7: not valid YAML: invalid leading UTF-8 octet: 0xFF; write the file in UTF-8"},
+    {"\xef\xbb\xbfinit: [\xc3(]\n",
+     "t.yml:1:9: not valid YAML: invalid trailing UTF-8 octet: 0x28; write the file in UTF-8"},
+    {"init:\n  - a\xe2\x82", "t.yml:2:6: not valid YAML: incomplete UTF-8 octet sequence; write the file in UTF-8"},
+    {"kernel:\n  cmdline: a\x01\n", "t.yml:2:13: not valid YAML: control characters are not allowed: U+0001; in double "
+                                    "quotes it may stand as \"\\u0001\""},
+    {"kernel: {cmdline: !secret x}\n", "t.yml:1:19: the tag \"!secret\" means nothing here; remove it"},
+    {"init: !!set {a: }\n", "t.yml:1:7: the tag \"!!set\" means nothing here; remove it (and 1 more)"},
+    {"onboot: [{name: a, image: b, oomScoreAdj: !!int 1.5}]\n",
+     "t.yml:1:43: \"1.5\" is not what its tag \"!!int\" says; change one of them (and 1 more)"},
+    {"kernel: {cmdline: !!int \"5\"}\n", "t.yml:1:19: \"cmdline\" must be a string, not a number"},
     {"services:\n  - {<<: word, name: a, image: b}\n", "t.yml:2:10: \"<<\" takes a map, as *NAME, or a list of them"},
 };
 
@@ -119,6 +131,23 @@ static void test_scalars(void **state) {
     assert_string_equal(json_string_value(json_array_get(json_object_get(s, "env"), 1)), "yes");
     assert_string_equal(json_string_value(json_object_get(s, "@")), "t.yml:2:5");
     json_decref(doc);
+}
+
+static void test_tags_say_what_a_scalar_is(void **state) {
+    const char *text =
+        "services:\n  - !!map {!!str name: !!str 123, image: ! true, oomScoreAdj: !!int \"5\",\n"
+        "     readonly: !!bool 'true', env: !!seq [!!str, !!str null, !!float 1], !!merge <<: {net: x}}\n";
+    struct err e = {0};
+    AUTO_JSON json_t *doc = NULL;
+
+    (void)state;
+    /* !!float 1 is no string */
+    assert_int_equal(yaml_read("t.yml", text, strlen(text), &schema_config, false, NULL, &doc, &e), -EINVAL);
+    assert_string_equal(e.msg, "t.yml:3:62: \"env\" must be a string, not a number with a fraction");
+    AUTO_FREE char *got =
+        json_dumps(json_array_get(json_object_get(doc, "services"), 0), JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(got, "{\"env\":[\"\",\"null\",null],\"image\":\"true\",\"name\":\"123\",\"net\":\"x\","
+                             "\"oomScoreAdj\":5,\"readonly\":true}");
 }
 
 static int read_texts(const char *a, const char *b, struct config *c, struct err *e) {
@@ -298,6 +327,7 @@ int main(void) {
         cmocka_unit_test(test_aliases_do_not_explode),
         cmocka_unit_test(test_bytes_of_aliases_are_bounded),
         cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_tags_say_what_a_scalar_is),
         cmocka_unit_test(test_files_are_merged),
         cmocka_unit_test(test_duplicate_service_names_both_places),
         cmocka_unit_test(test_levels_are_bounded_before_they_cost_time),

@@ -19,16 +19,12 @@ static bool emit(yaml_emitter_t *y, yaml_event_t *event, int made) {
 /* Strings that a reader could take for something else are quoted; libyaml sees to all other needs. */
 static bool emit_string(yaml_emitter_t *y, const char *s) {
     yaml_event_t event;
-    yaml_node_t plain = {.type = YAML_SCALAR_NODE};
     json_int_t number;
 
-    plain.data.scalar.value = (yaml_char_t *)(uintptr_t)s;
-    plain.data.scalar.length = strlen(s);
-    plain.data.scalar.style = YAML_PLAIN_SCALAR_STYLE;
-    yaml_scalar_style_t style = strchr(s, '\n')                                    ? YAML_LITERAL_SCALAR_STYLE
-                                : scalar_resolve(&plain, &number) != SCALAR_STRING ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
-                                : scalar_is_old_bool(s)                            ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
-                                                                                   : YAML_ANY_SCALAR_STYLE;
+    yaml_scalar_style_t style = strchr(s, '\n')                               ? YAML_LITERAL_SCALAR_STYLE
+                                : scalar_resolve(s, &number) != SCALAR_STRING ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+                                : scalar_is_old_bool(s)                       ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
+                                                                              : YAML_ANY_SCALAR_STYLE;
     return emit(
         y, &event,
         yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)(uintptr_t)s, (int)strlen(s), 1, 1, style));

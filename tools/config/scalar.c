@@ -54,20 +54,17 @@ static bool is_float(const char *s) {
     return !*end;
 }
 
-enum scalar scalar_resolve(const yaml_node_t *n, json_int_t *number) {
+enum scalar scalar_resolve(const char *text, json_int_t *number) {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
     static const char *const bools[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
-    const char *s = (const char *)n->data.scalar.value;
 
-    if (n->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || (n->tag && !strcmp((const char *)n->tag, "!")))
-        return SCALAR_STRING;
-    if (is_one_of(s, nulls))
+    if (is_one_of(text, nulls))
         return SCALAR_NULL;
-    if (is_one_of(s, bools))
+    if (is_one_of(text, bools))
         return SCALAR_BOOL;
-    if (is_int(s, number))
+    if (is_int(text, number))
         return SCALAR_INT;
-    return is_float(s) ? SCALAR_FLOAT : SCALAR_STRING;
+    return is_float(text) ? SCALAR_FLOAT : SCALAR_STRING;
 }
 
 bool scalar_is_old_bool(const char *s) {

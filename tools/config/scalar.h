@@ -5,12 +5,11 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <yaml.h>
 
 enum scalar { SCALAR_STRING, SCALAR_NULL, SCALAR_BOOL, SCALAR_INT, SCALAR_FLOAT };
 
-/* *number is set for SCALAR_INT. Quoted scalars and those tagged "!" or !!str are strings. */
-enum scalar scalar_resolve(const yaml_node_t *n, json_int_t *number);
+/* What a scalar with this text is if it has neither quotes nor a tag; *number is set for SCALAR_INT. */
+enum scalar scalar_resolve(const char *text, json_int_t *number);
 
 /* "yes", "off", ...: a string to us, but a boolean to readers of YAML 1.1. */
 bool scalar_is_old_bool(const char *s);

@@ -6,12 +6,15 @@
 
 #include "lib/json.h"
 #include "tools/config/scalar.h"
+#include "tools/config/tags.h"
 #include "tools/config/yaml.h"
 
 /* What was refused is null in the result, so that the rest can be looked at too; the result is not used then. */
 struct reader {
     yaml_document_t doc;
-    const char *file;
+    const char *file, *text;
+    size_t len;
+    struct tags tags;
     bool places;
     unsigned values;
     size_t bytes; /* of keys and values */
@@ -58,7 +61,18 @@ static bool take_bytes(struct reader *r, const yaml_node_t *n) {
     return false;
 }
 
-static const char *found(const yaml_node_t *n) {
+static bool is_plain(const struct reader *r, const yaml_node_t *n) {
+    return n->type == YAML_SCALAR_NODE && n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !tags_find(&r->tags, n);
+}
+
+static enum scalar resolve(const struct reader *r, const yaml_node_t *n, json_int_t *number) {
+    const struct tag *tag = tags_find(&r->tags, n);
+    enum scalar is = tag || is_plain(r, n) ? scalar_resolve((const char *)n->data.scalar.value, number) : SCALAR_STRING;
+
+    return tag ? tag->is : is;
+}
+
+static const char *found(const struct reader *r, const yaml_node_t *n) {
     static const char *const scalars[] = {
         [SCALAR_STRING] = "a string",
         [SCALAR_NULL] = "nothing",
@@ -70,18 +84,18 @@ static const char *found(const yaml_node_t *n) {
 
     if (n->type == YAML_MAPPING_NODE)
         return "a map";
-    if (n->type == YAML_SCALAR_NODE && n->data.scalar.length &&
+    if (is_plain(r, n) && n->data.scalar.length &&
         strspn((const char *)n->data.scalar.value, "+-0123456789") == n->data.scalar.length &&
-        scalar_resolve(n, &number) == SCALAR_FLOAT)
+        resolve(r, n, &number) == SCALAR_FLOAT)
         return "a number of more than 64 bits";
-    return n->type == YAML_SEQUENCE_NODE ? "a list" : scalars[scalar_resolve(n, &number)];
+    return n->type == YAML_SEQUENCE_NODE ? "a list" : scalars[resolve(r, n, &number)];
 }
 
 static json_t *wrong_type(struct reader *r, const yaml_node_t *n, const char *key, enum value_kind want) {
-    bool quote = want == VALUE_STRING && n->type == YAML_SCALAR_NODE && n->data.scalar.length;
+    bool quote = want == VALUE_STRING && is_plain(r, n) && n->data.scalar.length;
     bool drop = n->type == YAML_SCALAR_NODE && !n->data.scalar.length;
 
-    return refuse(r, &n->start_mark, "\"%.100s\" must be %s, not %s%s", key, schema_kind_name(want), found(n),
+    return refuse(r, &n->start_mark, "\"%.100s\" must be %s, not %s%s", key, schema_kind_name(want), found(r, n),
                   quote  ? "; put it in quotes"
                   : drop ? "; give a value or leave the key out"
                          : "");
@@ -113,7 +127,7 @@ static json_t *read_scalar(struct reader *r, const yaml_node_t *n, const char *k
 
     if (n->type != YAML_SCALAR_NODE)
         return wrong_type(r, n, key, want);
-    enum scalar is = scalar_resolve(n, &number);
+    enum scalar is = resolve(r, n, &number);
     if (is == SCALAR_NULL && schema->or_null && n->data.scalar.length)
         return json_null();
     if (is == SCALAR_STRING && (want == VALUE_STRING || want == VALUE_ID))
@@ -264,28 +278,76 @@ static json_t *read_node(struct reader *r, int index, const char *key, const str
     return value;
 }
 
+/* Where a byte of the text is: libyaml has a mark of what it has parsed only, not of what it could not read. */
+static yaml_mark_t mark_of(const struct reader *r, size_t offset) {
+    yaml_mark_t at = {.index = offset};
+    size_t bom = r->len >= 3 && !memcmp(r->text, "\xef\xbb\xbf", 3) ? 3 : 0;
+
+    for (size_t i = bom; i < offset && i < r->len; i++) {
+        at.line += r->text[i] == '\n';
+        at.column = r->text[i] == '\n' ? 0 : at.column + (((unsigned char)r->text[i] & 0xC0) != 0x80);
+    }
+    return at;
+}
+
+static void unreadable(struct reader *r, const yaml_parser_t *p) {
+    yaml_mark_t at = mark_of(r, p->problem_offset);
+
+    if (p->problem_value < 0)
+        (void)refuse(r, &at, "not valid YAML: %s; write the file in UTF-8", p->problem);
+    else if (strstr(p->problem, "control characters"))
+        (void)refuse(r, &at, "not valid YAML: %s: U+%04X; in double quotes it may stand as \"\\u%04X\"", p->problem,
+                     (unsigned)p->problem_value, (unsigned)p->problem_value);
+    else
+        (void)refuse(r, &at, "not valid YAML: %s: 0x%02X; write the file in UTF-8", p->problem,
+                     (unsigned)p->problem_value);
+}
+
 static void syntax_error(struct reader *r, const yaml_parser_t *p) {
     bool scanned = p->error == YAML_SCANNER_ERROR || p->error == YAML_PARSER_ERROR || p->error == YAML_COMPOSER_ERROR;
     const char *why = p->problem ? p->problem : "out of memory";
     bool tab = !strcmp(why, "found character that cannot start any token");
 
-    (void)refuse(r, scanned ? &p->problem_mark : &p->mark, "not valid YAML: %s%s%s%s", why, p->context ? " " : "",
-                 p->context ? p->context : "", tab ? "; indent with blanks, not with tabs" : "");
+    if (p->error == YAML_READER_ERROR)
+        unreadable(r, p);
+    else
+        (void)refuse(r, scanned ? &p->problem_mark : &p->mark, "not valid YAML: %s%s%s%s", why, p->context ? " " : "",
+                     p->context ? p->context : "", tab ? "; indent with blanks, not with tabs" : "");
+}
+
+static int note_tag(struct reader *r, const yaml_event_t *event) {
+    static const char core[] = "tag:yaml.org,2002:";
+    enum tags_result result = tags_note(&r->tags, event);
+    const char *tag = tags_of(event);
+    bool shorter = tag && !strncmp(tag, core, strlen(core));
+
+    if (shorter)
+        tag += strlen(core);
+    if (result == TAGS_UNKNOWN)
+        (void)refuse(r, &event->start_mark, "the tag \"%s%.100s\" means nothing here; remove it", shorter ? "!!" : "",
+                     tag);
+    if (result == TAGS_WRONG)
+        (void)refuse(r, &event->start_mark, "\"%.100s\" is not what its tag \"!!%s\" says; change one of them",
+                     (const char *)event->data.scalar.value, tag);
+    return result == TAGS_NO_MEMORY ? -ENOMEM : 0;
 }
 
 /*
- * libyaml takes time with the square of the levels, so they are counted before it makes a document of them. False:
- * there are too many, which is reported; a syntax error is left to yaml_parser_load().
+ * libyaml takes time with the square of the levels, so they are counted before it makes a document of them; tags are
+ * noted on the way. *fits is false if there are too many, which is reported; a syntax error is left to
+ * yaml_parser_load(). -ENOMEM.
  */
-static bool check_levels(struct reader *r, const char *text, size_t len) {
+static int scan(struct reader *r, bool *fits) {
     yaml_parser_t parser;
     unsigned depth = 0;
-    bool more = yaml_parser_initialize(&parser), fits = true;
+    bool more = true;
+    int result = 0;
 
-    if (!more)
-        return true;
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    while (more && fits) {
+    *fits = true;
+    if (!yaml_parser_initialize(&parser))
+        return -ENOMEM;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)r->text, r->len);
+    while (more && *fits && !result) {
         yaml_event_t event;
         if (!yaml_parser_parse(&parser, &event))
             break;
@@ -293,14 +355,15 @@ static bool check_levels(struct reader *r, const char *text, size_t len) {
             depth++;
         else if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT)
             depth--;
-        fits = depth <= YAML_MAX_DEPTH;
-        if (!fits)
+        *fits = depth <= YAML_MAX_DEPTH;
+        if (!*fits)
             too_much(r, &event.start_mark);
+        result = note_tag(r, &event);
         more = event.type != YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
-    return fits;
+    return result;
 }
 
 /* What would be ignored silently otherwise. */
@@ -317,28 +380,38 @@ static void refuse_second(struct reader *r, yaml_parser_t *parser) {
     yaml_document_delete(&second);
 }
 
+static int read_text(struct reader *r, const struct schema *schema, json_t **out) {
+    yaml_parser_t parser;
+    bool fits;
+    int result = scan(r, &fits);
+
+    if (result < 0 || !fits)
+        return result;
+    if (!yaml_parser_initialize(&parser))
+        return -ENOMEM;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)r->text, r->len);
+    if (!yaml_parser_load(&parser, &r->doc)) {
+        syntax_error(r, &parser);
+    } else {
+        *out = yaml_document_get_root_node(&r->doc) ? read_node(r, 1, "the document", schema) : json_object();
+        yaml_document_delete(&r->doc);
+        refuse_second(r, &parser);
+    }
+    yaml_parser_delete(&parser);
+    return 0;
+}
+
 int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places,
               struct problems *problems, json_t **out, struct err *e) {
     AUTO_PROBLEMS struct problems own = {0};
-    struct reader r = {.file = file, .places = places, .problems = problems ? problems : &own};
+    struct reader r = {
+        .file = file, .text = text, .len = len, .places = places, .problems = problems ? problems : &own};
     unsigned before = r.problems->count;
-    yaml_parser_t parser;
 
     *out = NULL;
-    if (!check_levels(&r, text, len))
+    int result = read_text(&r, schema, out);
+    tags_free(&r.tags);
+    if (r.problems->count > before)
         return problems_result(r.problems, e);
-    if (!yaml_parser_initialize(&parser))
-        return err_errno(e, -ENOMEM, "could not read %s", file);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    if (!yaml_parser_load(&parser, &r.doc)) {
-        syntax_error(&r, &parser);
-    } else {
-        *out = yaml_document_get_root_node(&r.doc) ? read_node(&r, 1, "the document", schema) : json_object();
-        yaml_document_delete(&r.doc);
-        refuse_second(&r, &parser);
-    }
-    yaml_parser_delete(&parser);
-    if (r.problems->count == before)
-        return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s", file);
-    return problems_result(r.problems, e);
+    return result || !*out ? err_errno(e, -ENOMEM, "could not read %s", file) : 0;
 }
