@@ -87,14 +87,14 @@ static int make_resources(const struct sources *s, json_t *linux_part, struct er
     return r;
 }
 
-static void make_mappings(const struct sources *s, const char *key, json_t *linux_part) {
+json_t *mappings_new(const json_t *from) {
     static const char *const fields[] = {"containerID", "hostID", "size"};
-    const json_t *from = pick(s, key), *m;
+    const json_t *m;
     json_t *list;
     size_t i;
 
     if (!json_array_size(from))
-        return;
+        return NULL;
     list = json_array();
     json_array_foreach(from, i, m) {
         json_t *mapping = json_object();
@@ -103,7 +103,14 @@ static void make_mappings(const struct sources *s, const char *key, json_t *linu
                                       json_integer(json_integer_value(json_object_get(m, fields[f]))));
         (void)json_array_append_new(list, mapping);
     }
-    (void)json_object_set_new(linux_part, key, list);
+    return list;
+}
+
+static void make_mappings(const struct sources *s, const char *key, json_t *linux_part) {
+    json_t *list = mappings_new(pick(s, key));
+
+    if (list)
+        (void)json_object_set_new(linux_part, key, list);
 }
 
 static void copy_field(const struct sources *s, const char *key, json_t *linux_part) {

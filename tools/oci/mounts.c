@@ -129,6 +129,13 @@ static const char *word(const json_t *object, const char *key) {
     return s ? s : "";
 }
 
+static void put_mappings(json_t *mount, const char *key, const json_t *from) {
+    json_t *list = mappings_new(from);
+
+    if (list)
+        (void)json_object_set_new(mount, key, list);
+}
+
 static int put_mount(const struct sources *s, json_t *mounts, const json_t *m, struct err *e) {
     const char *type = word(m, "type"), *source = word(m, "source"), *destination = word(m, "destination");
 
@@ -149,7 +156,10 @@ static int put_mount(const struct sources *s, json_t *mounts, const json_t *m, s
         destination = implied_destination(type);
     if (!*destination)
         return err_set(e, -EINVAL, "the mount of type \"%s\" has no \"destination\"; add it", type);
-    return put(mounts, destination, type, source, json_deep_copy(json_object_get(m, "options")));
+    json_t *mount = mount_new(destination, type, source, json_deep_copy(json_object_get(m, "options")));
+    put_mappings(mount, "uidMappings", json_object_get(m, "uidmappings"));
+    put_mappings(mount, "gidMappings", json_object_get(m, "gidmappings"));
+    return json_object_set_new(mounts, destination, mount) < 0 ? -ENOMEM : 0;
 }
 
 static int by_name(const void *a, const void *b) {

@@ -33,6 +33,8 @@ json_t *pick_merged(const struct sources *s, const char *key);
 int note(const struct sources *s, const char *key, size_t i, int r, struct err *e);
 /* {"destination", "type", "source", "options"}, without what is NULL; takes over options. New reference. */
 json_t *mount_new(const char *destination, const char *type, const char *source, json_t *options);
+/* A list of id mappings as config.json has them; NULL if there are none. New reference. */
+json_t *mappings_new(const json_t *from);
 /* A new array of the words of s between separators. */
 json_t *split(const char *s, char separator);
 
