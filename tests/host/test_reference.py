@@ -226,9 +226,14 @@ CASES = [
     *[("plain", {"resources": {"blockio": {key: [{"major": 8, "minor": 1, "rate": 9}]}}}, {RES + ".blockIO." + key: [{"major": 8, "minor": 1, "rate": 9}]})
       for key in ("throttleReadBpsDevice", "throttleWriteBpsDevice", "throttleReadIOPSDevice", "throttleWriteIOPSDevice")],
     ("plain", {"resources": {"network": {"classID": 7, "priorities": [{"name": "eth0", "priority": 3}]}}}, {RES + ".network": {"classID": 7, "priorities": [{"name": "eth0", "priority": 3}]}}),
+    ("plain", {"resources": {"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}}, {RES + ".hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}),
     # id mappings
     ("plain", {"uidMappings": [{"containerID": 1, "hostID": 2, "size": 3}]}, {LINUX + "uidMappings": [{"containerID": 1, "hostID": 2, "size": 3}]}),
     ("plain", {"gidMappings": [{"containerID": 4, "hostID": 5, "size": 6}]}, {LINUX + "gidMappings": [{"containerID": 4, "hostID": 5, "size": 6}]}),
+    ("plain", {"mounts": [{"type": "bind", "source": "/a", "destination": "/b", "options": ["bind"], "uidmappings": [{"containerID": 1, "hostID": 2, "size": 3}],
+                           "gidmappings": [{"hostID": 5, "size": 6}]}]},
+     {"mount./b": {**bind("/a", "/b", ["bind"]), "uidMappings": [{"containerID": 1, "hostID": 2, "size": 3}],
+                   "gidMappings": [{"containerID": 0, "hostID": 5, "size": 6}]}}),
     # runtime
     ("plain", {}, {"runtime.cgroups": None, "runtime.mkdir": None, "runtime.interfaces": None, "runtime.namespace": None}),
     ("plain", {"runtime": {"cgroups": ["a", "b"]}}, {"runtime.cgroups": ["a", "b"]}),
@@ -299,7 +304,35 @@ WRONG = [
     ({"uid": "nobody-like-this"}, "nobody-like-this"), ({"gid": "x"}, '"x"'), ({"additionalGids": ["y"]}, '"y"'),
     ({"uid": 1.5}, "uid"), ({"command": "a string"}, "command"), ({"env": {"A": "b"}}, "env"), ({"readonly": "yes"}, "readonly"),
     ({"oomScoreAdj": "1"}, "oomScoreAdj"), ({"sysctl": {"a": 1}}, '"a"'), ({"resources": {"nonsense": 1}}, "nonsense"),
+    ({"resources": {"hugepageLimits": [{"pageSize": 2, "limit": 1}]}}, '"pageSize" must be a string, not a number; put it in quotes'),
+    *[({"resources": {"hugepageLimits": [{"pageSize": size, "limit": 1}]}}, '"pageSize" must be a size such as "2MB" or "1GB"')
+      for size in ("2", "2M", "MB", "02MB", "2MiB", "")],
+    ({"runtime": {"mounts": [{"uidmappings": []}]}}, 'unknown key "uidmappings"'), ({"rlimits": ["nofile,3,2"]}, "nofile,3,2"),
     ({"runtime": {"nonsense": []}}, "nonsense"), ({"capabilites": []}, 'did you mean "capabilities"'), ({"net": ["x"]}, "net"),
+]
+
+# (fields, the widest numbers that the OCI runtime specification has for the last key)
+U16, U32, I64 = (0, 2**16 - 1), (0, 2**32 - 1), (-2**63, 2**63 - 1)
+WIDTHS = [
+    *[({"resources": {"memory": {key: None}}}, width) for key, width in
+      dict(limit=I64, reservation=I64, swap=I64, kernel=I64, kernelTCP=I64, swappiness=(0, I64[1])).items()],
+    *[({"resources": {"cpu": {key: None}}}, width) for key, width in
+      dict(shares=(0, I64[1]), quota=I64, period=(0, I64[1]), realtimeRuntime=I64, realtimePeriod=(0, I64[1])).items()],
+    ({"resources": {"pids": {"limit": None}}}, I64),
+    *[({"resources": {"blockio": {key: None}}}, U16) for key in ("weight", "leafWeight")],
+    *[({"resources": {"blockio": {"weightDevice": [{key: None}]}}}, width) for key, width in
+      dict(major=I64, minor=I64, weight=U16, leafWeight=U16).items()],
+    *[({"resources": {"blockio": {"throttleReadBpsDevice": [{key: None}]}}}, width) for key, width in
+      dict(major=I64, minor=I64, rate=(0, I64[1])).items()],
+    ({"resources": {"hugepageLimits": [{"limit": None}]}}, (0, I64[1])),
+    ({"resources": {"network": {"classID": None}}}, U32), ({"resources": {"network": {"priorities": [{"priority": None}]}}}, U32),
+    *[({"resources": {"devices": [{key: None}]}}, I64) for key in ("major", "minor")],
+    *[({"devices": [{"path": "/dev/x", "mode": "600", key: None}]}, I64) for key in ("major", "minor")],
+    *[({where: [{key: None}]}, U32) for where in ("uidMappings", "gidMappings") for key in ("containerID", "hostID", "size")],
+    *[({"mounts": [{"type": "tmpfs", "destination": "/m", where: [{key: None}]}]}, U32)
+      for where in ("uidmappings", "gidmappings") for key in ("containerID", "hostID", "size")],
+    *[({key: None}, U32) for key in ("uid", "gid")], ({"additionalGids": [None]}, U32),
+    ({"oomScoreAdj": None}, (-1000, 1000)), ({"runtime": {"interfaces": [{"name": "e", "add": "vlan", "id": None}]}}, U32),
 ]
 
 
@@ -349,3 +382,21 @@ def test_there_are_enough_of_them():
 def test_wrong(keelson_once, fields, says):
     message = refused(keelson_once, yaml_of([("wrong", "plain", fields)]))
     assert message.startswith("keelson: bad.yml:1:") and says in message
+
+
+def test_numbers_are_as_wide_as_the_specification_has_them(keelson_once):
+    """What runc cannot read makes a container that never starts."""
+    def numbered(fields, number):
+        return json.loads(json.dumps(fields).replace("null", str(number)))
+
+    ends = [(fields, end) for fields, width in WIDTHS for end in width]
+    built = build(keelson_once, yaml_of([(f"case-{i}", "plain", numbered(*case)) for i, case in enumerate(ends)]))
+    for i, (fields, end) in enumerate(ends):
+        text = built.read(f"containers/services/case-{i}/config.json").decode() + built.read(f"containers/services/case-{i}/runtime.json").decode()
+        assert str(end) in text, fields
+    beyond = [(fields, number) for fields, (first, last) in WIDTHS for number in (first - 1, last + 1)]
+    for part in range(0, len(beyond), 40):
+        some = beyond[part:part + 40]
+        (keelson_once.home / "bad.yml").write_text(yaml_of([(f"case-{i}", "plain", numbered(*case)) for i, case in enumerate(some)]))
+        done = keelson_once.run("build", "--offline", "--no-sbom", "--format", "tar", "bad.yml", check=False)
+        assert done.returncode == 1 and done.stderr.count("keelson: bad.yml:1:") == len(some), done.stderr

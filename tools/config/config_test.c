@@ -231,7 +231,7 @@ static const struct {
      {":2:5: the path \"../x\" leaves the root", ":3:5: the path \"a/../../x\" leaves the root",
       ":4:5: this file has no \"path\""}},
     {"services:\n  - {name: a, image: x, oomScoreAdj: 99999999999999999999, uid: 1.5}\n",
-     {":2:38: \"oomScoreAdj\" must be a whole number, not a number of more than 64 bits",
+     {":2:38: \"oomScoreAdj\" must be a whole number, not a number of more than 63 bits",
       ":2:65: \"uid\" must be a name or a number, not a number with a fraction"}},
     {"kernle: 1\ninit: x\nservices:\n  - {name: a, image: b, comand: []}\n",
      {":1:1: unknown key \"kernle\"", ":2:7: \"init\" must be a list", ":4:25: unknown key \"comand\""}},

@@ -16,7 +16,8 @@ static bool is_one_of(const char *s, const char *const *words) {
 
 static bool is_int(const char *s, json_int_t *out) {
     bool negative = *s == '-';
-    char digits[72];
+    char number[72] = "-"; /* with its sign, as there is one negative number more */
+    char *digits = number + negative;
     size_t len = 0;
     int base = 10;
 
@@ -29,15 +30,14 @@ static bool is_int(const char *s, json_int_t *out) {
     }
     for (; *s; s++)
         if (*s != '_') {
-            if (len + 2 >= sizeof(digits) || !strchr("0123456789abcdefABCDEF", *s))
+            if (len + 3 >= sizeof(number) || !strchr("0123456789abcdefABCDEF", *s))
                 return false;
             digits[len++] = *s;
         }
     digits[len] = '\0';
     char *end;
     errno = 0;
-    long long value = strtoll(digits, &end, base);
-    *out = negative ? -value : value;
+    *out = strtoll(number, &end, base);
     return len && !*end && !errno;
 }
 

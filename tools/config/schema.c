@@ -17,7 +17,12 @@ static const struct schema string = {.kind = VALUE_STRING};
 static const struct schema placed_string = {.kind = VALUE_STRING, .place = true};
 static const struct schema placed_strings = {.kind = VALUE_LIST, .item = &string, .place = true};
 static const struct schema boolean = {.kind = VALUE_BOOL};
-static const struct schema integer = {.kind = VALUE_INT};
+/* As wide as in the OCI runtime specification: what is outside runc cannot read. The largest are jansson's. */
+static const struct schema i64 = {.kind = VALUE_INT};
+static const struct schema u64 = {.kind = VALUE_INT, .min = 0, .max = INT64_MAX};
+static const struct schema u32 = {.kind = VALUE_INT, .min = 0, .max = UINT32_MAX};
+static const struct schema u16 = {.kind = VALUE_INT, .min = 0, .max = UINT16_MAX};
+static const struct schema oom_score_adj = {.kind = VALUE_INT, .min = -1000, .max = 1000}; /* proc(5) */
 static const struct schema id = {.kind = VALUE_ID};
 static const struct schema strings = {.kind = VALUE_LIST, .item = &string};
 static const struct schema placed_id = {.kind = VALUE_ID, .place = true};
@@ -121,83 +126,86 @@ static const struct schema_field trust_fields[] = {
 OBJECT(trust);
 
 static const struct schema_field id_mapping_fields[] = {
-    {.key = "hostID", .value = &integer},
-    {.key = "containerID", .value = &integer},
-    {.key = "size", .value = &integer},
+    {.key = "hostID", .value = &u32},
+    {.key = "containerID", .value = &u32},
+    {.key = "size", .value = &u32},
     {.key = NULL},
 };
 OBJECT(id_mapping);
 
+#define MOUNT_FIELDS                                                                                                   \
+    {.key = "destination", .value = &string}, {.key = "type", .value = &string}, {.key = "source", .value = &string},  \
+    {                                                                                                                  \
+        .key = "options", .value = &strings                                                                            \
+    }
+
 static const struct schema_field mount_fields[] = {
-    {.key = "destination", .value = &string},
-    {.key = "type", .value = &string},
-    {.key = "source", .value = &string},
-    {.key = "options", .value = &strings},
+    MOUNT_FIELDS,
     {.key = "uidmappings", .value = &id_mapping_list},
     {.key = "gidmappings", .value = &id_mapping_list},
     {.key = NULL},
 };
 OBJECT(mount);
 
+/* mount(2) alone has no mappings. */
+static const struct schema_field runtime_mount_fields[] = {MOUNT_FIELDS, {.key = NULL}};
+OBJECT(runtime_mount);
+
 static const struct schema_field device_fields[] = {
-    {.key = "path", .value = &string},   {.key = "type", .value = &string}, {.key = "major", .value = &integer},
-    {.key = "minor", .value = &integer}, {.key = "mode", .value = &string}, {.key = NULL},
+    {.key = "path", .value = &string}, {.key = "type", .value = &string}, {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64},   {.key = "mode", .value = &string}, {.key = NULL},
 };
 OBJECT(device);
 
 static const struct schema_field device_cgroup_fields[] = {
-    {.key = "allow", .value = &boolean}, {.key = "type", .value = &string},   {.key = "major", .value = &integer},
-    {.key = "minor", .value = &integer}, {.key = "access", .value = &string}, {.key = NULL},
+    {.key = "allow", .value = &boolean}, {.key = "type", .value = &string},   {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64},     {.key = "access", .value = &string}, {.key = NULL},
 };
 OBJECT(device_cgroup);
 
 static const struct schema_field memory_fields[] = {
-    {.key = "limit", .value = &integer},
-    {.key = "reservation", .value = &integer},
-    {.key = "swap", .value = &integer},
-    {.key = "kernel", .value = &integer},
-    {.key = "kernelTCP", .value = &integer},
-    {.key = "swappiness", .value = &integer},
+    {.key = "limit", .value = &i64},
+    {.key = "reservation", .value = &i64},
+    {.key = "swap", .value = &i64},
+    {.key = "kernel", .value = &i64},
+    {.key = "kernelTCP", .value = &i64},
+    {.key = "swappiness", .value = &u64},
     {.key = "disableOOMKiller", .value = &boolean},
     {.key = NULL},
 };
 OBJECT(memory);
 
 static const struct schema_field cpu_fields[] = {
-    {.key = "shares", .value = &integer},
-    {.key = "quota", .value = &integer},
-    {.key = "period", .value = &integer},
-    {.key = "realtimeRuntime", .value = &integer},
-    {.key = "realtimePeriod", .value = &integer},
-    {.key = "cpus", .value = &string},
-    {.key = "mems", .value = &string},
-    {.key = NULL},
+    {.key = "shares", .value = &u64},         {.key = "quota", .value = &i64},
+    {.key = "period", .value = &u64},         {.key = "realtimeRuntime", .value = &i64},
+    {.key = "realtimePeriod", .value = &u64}, {.key = "cpus", .value = &string},
+    {.key = "mems", .value = &string},        {.key = NULL},
 };
 OBJECT(cpu);
 
-static const struct schema_field pids_fields[] = {{.key = "limit", .value = &integer}, {.key = NULL}};
+static const struct schema_field pids_fields[] = {{.key = "limit", .value = &i64}, {.key = NULL}};
 OBJECT(pids);
 
 static const struct schema_field weight_device_fields[] = {
-    {.key = "major", .value = &integer},
-    {.key = "minor", .value = &integer},
-    {.key = "weight", .value = &integer},
-    {.key = "leafWeight", .value = &integer},
+    {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64},
+    {.key = "weight", .value = &u16},
+    {.key = "leafWeight", .value = &u16},
     {.key = NULL},
 };
 OBJECT(weight_device);
 
 static const struct schema_field throttle_device_fields[] = {
-    {.key = "major", .value = &integer},
-    {.key = "minor", .value = &integer},
-    {.key = "rate", .value = &integer},
+    {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64},
+    {.key = "rate", .value = &u64},
     {.key = NULL},
 };
 OBJECT(throttle_device);
 
 static const struct schema_field blockio_fields[] = {
-    {.key = "weight", .value = &integer},
-    {.key = "leafWeight", .value = &integer},
+    {.key = "weight", .value = &u16},
+    {.key = "leafWeight", .value = &u16},
     {.key = "weightDevice", .value = &weight_device_list},
     {.key = "throttleReadBpsDevice", .value = &throttle_device_list},
     {.key = "throttleWriteBpsDevice", .value = &throttle_device_list},
@@ -207,22 +215,32 @@ static const struct schema_field blockio_fields[] = {
 };
 OBJECT(blockio);
 
+/* As the kernel writes it in the names of its files, hugetlb.2MB.max. */
+static bool is_page_size(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+
+    return *text >= '1' && *text <= '9' && text[digits] && strchr("KMG", text[digits]) &&
+           !strcmp(text + digits + 1, "B");
+}
+static const struct schema page_size = {
+    .kind = VALUE_STRING, .is_valid = is_page_size, .expected = "a size such as \"2MB\" or \"1GB\""};
+
 static const struct schema_field hugepage_fields[] = {
-    {.key = "pageSize", .value = &integer},
-    {.key = "limit", .value = &integer},
+    {.key = "pageSize", .value = &page_size},
+    {.key = "limit", .value = &u64},
     {.key = NULL},
 };
 OBJECT(hugepage);
 
 static const struct schema_field priority_fields[] = {
     {.key = "name", .value = &string},
-    {.key = "priority", .value = &integer},
+    {.key = "priority", .value = &u32},
     {.key = NULL},
 };
 OBJECT(priority);
 
 static const struct schema_field network_fields[] = {
-    {.key = "classID", .value = &integer},
+    {.key = "classID", .value = &u32},
     {.key = "priorities", .value = &priority_list},
     {.key = NULL},
 };
@@ -244,7 +262,7 @@ static const struct schema_field interface_fields[] = {
     {.key = "name", .value = &string},   {.key = "add", .value = &string},
     {.key = "peer", .value = &string},   {.key = "createInRoot", .value = &boolean},
     {.key = "parent", .value = &string}, {.key = "mode", .value = &string},
-    {.key = "id", .value = &integer},    {.key = NULL},
+    {.key = "id", .value = &u32},        {.key = NULL},
 };
 OBJECT(interface);
 
@@ -297,7 +315,7 @@ static const struct schema_field runtime_fields[] = {
     {.key = "deadline", .value = &duration},
     {.key = "onfail", .value = &onfail},
     {.key = "cgroups", .value = &strings},
-    {.key = "mounts", .value = &mount_list},
+    {.key = "mounts", .value = &runtime_mount_list},
     {.key = "mkdir", .value = &strings},
     {.key = "interfaces", .value = &interface_list},
     {.key = "bindNS", .value = &bind_ns},
@@ -318,7 +336,7 @@ OBJECT(runtime);
         {.key = "maskedPaths", .value = &strings}, {.key = "readonlyPaths", .value = &strings},                        \
         {.key = "uid", .value = &placed_id}, {.key = "gid", .value = &placed_id},                                      \
         {.key = "additionalGids", .value = &placed_ids}, {.key = "noNewPrivileges", .value = &boolean},                \
-        {.key = "hostname", .value = &string}, {.key = "oomScoreAdj", .value = &integer},                              \
+        {.key = "hostname", .value = &string}, {.key = "oomScoreAdj", .value = &oom_score_adj},                        \
         {.key = "rootfsPropagation", .value = &string}, {.key = "cgroupsPath", .value = &string},                      \
         {.key = "resources", .value = &resources}, {.key = "sysctl", .value = &string_map},                            \
         {.key = "rlimits", .value = &placed_strings}, {.key = "uidMappings", .value = &id_mapping_list},               \

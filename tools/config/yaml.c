@@ -87,7 +87,7 @@ static const char *found(const struct reader *r, const yaml_node_t *n) {
     if (is_plain(r, n) && n->data.scalar.length &&
         strspn((const char *)n->data.scalar.value, "+-0123456789") == n->data.scalar.length &&
         resolve(r, n, &number) == SCALAR_FLOAT)
-        return "a number of more than 64 bits";
+        return "a number of more than 63 bits";
     return n->type == YAML_SEQUENCE_NODE ? "a list" : scalars[resolve(r, n, &number)];
 }
 

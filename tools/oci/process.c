@@ -184,6 +184,9 @@ static int rlimit(const char *whole, json_t *list, struct err *e) {
         r = rlimit_value(json_array_get(parts, 2), whole, &hard, e);
     if (r < 0)
         return r;
+    if (hard != RLIMIT_UNLIMITED && (soft == RLIMIT_UNLIMITED || soft > hard))
+        return err_set(e, -EINVAL, "the rlimit \"%s\" has a soft limit above the hard one; write it as NAME,SOFT,HARD",
+                       whole);
     const char *bare = strncasecmp(name, "RLIMIT_", 7) ? name : name + 7;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (!strcasecmp(bare, names[i]))
