@@ -56,3 +56,35 @@ def test_what_may_be_replaced(keelson, images):
                   "  - {path: srv, directory: true, mode: '0711'}\n")
     assert built.read("etc/resolv.conf") == b"mine" and built.read("lib/y") == b"other"
     assert built.entries["srv"].mode == 0o711 and built.read("srv/data") == b"d"
+
+
+def test_an_optional_file_takes_the_place_of_another(keelson, images):
+    """The last that is there, once in the tar, whichever of them are."""
+    yaml = "files:\n  - {path: a, contents: default}\n  - {path: ./a, source: one, optional: true}\n  - {path: a, source: two, optional: true}\n"
+    assert build(keelson, yaml).read("a") == b"default"
+    for name, there in (("two", b"2"), ("one", b"2")):
+        (keelson.home / name).write_bytes(there)
+        built = build(keelson, yaml)
+        assert built.tar.getnames().count("a") == 1 and built.read("a") == b"2"
+    (keelson.home / "two").unlink()
+    (keelson.home / "one").write_bytes(b"1")
+    assert build(keelson, yaml).read("a") == b"1"
+
+
+def test_two_of_one_path_are_named(keelson, images):
+    """Of one kind the last counts, as with LinuxKit, but the path is in the tar once."""
+    message = refused(keelson, "files:\n  - {path: a/b, contents: x}\n  - {path: /a//b, symlink: y}\n")
+    assert message == 'keelson: bad.yml:3:5: "a/b" is a symlink here and a file at bad.yml:2:5; remove one'
+    (keelson.home / "t.yml").write_text("files:\n  - {path: a/b, contents: x}\n  - {path: /a//b, contents: y}\n")
+    done = keelson.run("build", "--no-sbom", "-f", "tar", "t.yml")
+    assert done.stderr == 'keelson: warning: t.yml:2:5: "a/b" is left out, as it is there again at t.yml:3:5\n'
+    built = Built(keelson.home / "t.tar")
+    assert built.tar.getnames() == ["a", "a/b"] and built.read("a/b") == b"y"
+
+
+def test_a_later_yaml_replaces_a_file(keelson, images):
+    (keelson.home / "base.yml").write_text("files: [{path: a, contents: x}, {path: b, contents: x}]\n")
+    (keelson.home / "more.yml").write_text("files: [{path: a, symlink: y}]\n")
+    done = keelson.run("build", "--no-sbom", "-f", "tar", "--name", "both", "base.yml", "more.yml")
+    built = Built(keelson.home / "both.tar")
+    assert built.tar.getnames() == ["b", "a"] and built.entries["a"].linkname == "y" and done.stderr == ""

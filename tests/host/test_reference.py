@@ -293,6 +293,7 @@ CASES = [
 ]
 
 # (fields, what the message has)
+LONG = "/" + "x/" * 2047 + "x"
 WRONG = [
     ({"capabilities": ["CAP_NONSENSE"]}, "CAP_NONSENSE"), ({"capabilities": ["all", "CAP_KILL"]}, '"all"'),
     ({"capabilities": ["cap_kill"]}, "cap_kill"), ({"ambient": ["KILL"]}, '"KILL"'), ({"capabilities.add": ["x"]}, '"x"'),
@@ -308,6 +309,11 @@ WRONG = [
     *[({"resources": {"hugepageLimits": [{"pageSize": size, "limit": 1}]}}, '"pageSize" must be a size such as "2MB" or "1GB"')
       for size in ("2", "2M", "MB", "02MB", "2MiB", "")],
     ({"runtime": {"mounts": [{"uidmappings": []}]}}, 'unknown key "uidmappings"'), ({"rlimits": ["nofile,3,2"]}, "nofile,3,2"),
+    ({"binds": [f"{LONG}:/b"]}, "has 4096 bytes; shorten it"), ({"binds": [f"/b:{LONG}"]}, "has 4096 bytes; shorten it"),
+    ({"tmpfs": [f"{LONG}:ro"]}, "has 4096 bytes; shorten it"), ({"hostname": "h" * 65}, '"hostname" must be a name of at most 64 bytes'),
+    *[(fields, "must be a path of at most 4095 bytes") for fields in (
+        {"mounts": [{"type": "tmpfs", "destination": LONG}]}, {"devices": [{"path": LONG, "type": "c", "mode": "600"}]},
+        {"maskedPaths": [LONG]}, {"cwd": LONG}, {"net": LONG}, {"runtime": {"mkdir": [LONG]}}, {"runtime": {"bindNS": {"net": LONG}}})],
     ({"runtime": {"nonsense": []}}, "nonsense"), ({"capabilites": []}, 'did you mean "capabilities"'), ({"net": ["x"]}, "net"),
 ]
 

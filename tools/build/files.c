@@ -7,6 +7,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "lib/log.h"
 #include "tools/build/build_priv.h"
 #include "tools/image/content.h"
 
@@ -146,11 +147,46 @@ int check_files(const struct config *c, struct problems *p, struct err *e) {
     return 0;
 }
 
+static bool is_missing(const struct config_file *c) {
+    struct content_source source = {.fd = -1};
+    struct err ignored = {0};
+    uint64_t size;
+    bool missing = c->optional && c->source && *c->source && open_source(c, &source, &size, &ignored) == -ENOENT;
+
+    if (source.fd >= 0)
+        (void)close(source.fd);
+    return missing;
+}
+
+/*
+ * Of several with one path the last that is there counts; replaced[i]: this one does not, though its parents do. Who
+ * says so in another YAML file, or with a file that may be missing, means it.
+ */
+static int find_replaced(const struct config *c, bool *replaced) {
+    AUTO_JSON json_t *taken = json_object();
+
+    for (size_t i = c->files_len; i-- > 0;) {
+        const struct config_file *f = &c->files[i];
+        const json_t *index = json_object_get(taken, f->path);
+        const struct config_file *later = index ? &c->files[json_integer_value(index)] : NULL;
+        replaced[i] = later;
+        if (later && !f->optional && !later->optional && config_same_yaml(f->place, later->place))
+            log_warning("%s: \"%.100s\" is left out, as it is there again at %s", f->place, f->path, later->place);
+        if (!later && !f->directory && !is_missing(f) &&
+            json_object_set_new(taken, f->path, json_integer((json_int_t)i)) < 0)
+            return -ENOMEM;
+    }
+    return taken ? 0 : -ENOMEM;
+}
+
 int add_files(const struct build *b, struct err *e) {
     AUTO_JSON json_t *made = json_object();
+    AUTO_FREE bool *replaced = calloc(b->config->files_len + 1, sizeof(*replaced));
     char location[32];
-    int r = made ? 0 : err_errno(e, -ENOMEM, "could not add the files");
+    int r = made && replaced ? find_replaced(b->config, replaced) : -ENOMEM;
 
+    if (r < 0)
+        return err_errno(e, r, "could not add the files");
     for (size_t i = 0; i < b->config->files_len && !r; i++) {
         const struct config_file *c = &b->config->files[i];
         struct file f = {.build = b, .config = c, .made = made, .origin = {.source = "linuxkit.files"}};
@@ -161,7 +197,10 @@ int add_files(const struct build *b, struct err *e) {
             r = config_user_id(b->config, c->gid, &f.gid, e);
         if (r < 0)
             return err_wrap(e, r, "%s", c->place);
-        r = c->metadata && *c->metadata ? add_metadata(&f, e) : add_one(&f, e);
+        if (replaced[i])
+            r = is_missing(c) ? 0 : add_parents(&f, e);
+        else
+            r = c->metadata && *c->metadata ? add_metadata(&f, e) : add_one(&f, e);
     }
     return r;
 }

@@ -120,6 +120,20 @@ static int take_all(struct config *c, struct problems *p, struct err *e) {
     return r < 0 ? err_errno(e, r, "could not hold the configuration") : 0;
 }
 
+/* The length of FILE in FILE:LINE:COLUMN. */
+static size_t file_len(const char *place) {
+    const char *colon = strrchr(place, ':');
+
+    colon = colon ? memrchr(place, ':', (size_t)(colon - place)) : NULL;
+    return colon ? (size_t)(colon - place) : 0;
+}
+
+bool config_same_yaml(const char *place, const char *other) {
+    size_t len = file_len(place);
+
+    return len == file_len(other) && !memcmp(place, other, len);
+}
+
 int config_read(const char *const *paths, size_t paths_len, const struct config_resolver *resolver, struct config *out,
                 struct problems *problems, struct err *e) {
     AUTO_PROBLEMS struct problems own = {0};

@@ -94,6 +94,9 @@ int config_user_id(const struct config *c, const json_t *value, uint32_t *id, st
 /* The file that a `source:` names: "~/" is the home folder, else it is relative to where keelson runs. malloc'd. */
 char *config_source_path(const char *source);
 
+/* Whether two places are in one YAML file. */
+bool config_same_yaml(const char *place, const char *other);
+
 /* NULL: there is no volume of that name. */
 const struct config_volume *config_volume(const struct config *c, const char *name);
 

@@ -29,6 +29,9 @@ int take_containers(struct config *c, struct problems *p);
 int take_volumes(struct config *c, struct problems *p);
 int take_files(struct config *c, struct problems *p);
 
+/* Entries of files: that cannot be there together. */
+int check_clashes(const struct config *c, struct problems *p);
+
 /* `after` of services: unknown names and circles. */
 int check_order(const struct config *c, struct problems *p);
 

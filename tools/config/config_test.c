@@ -227,6 +227,16 @@ static const struct {
      {":3:5: \"d\" is a symlink, but \"d/f\" (build/test/config_a.yml:2:5) is below it"}},
     {"files:\n  - {path: d, directory: true}\n  - {path: ./d/, contents: x}\n",
      {":3:5: \"d\" is a file here and a directory at build/test/config_a.yml:2:5"}},
+    {"files:\n  - {path: a, contents: x}\n  - {path: a-b, contents: x}\n  - {path: a/c, contents: x}\n",
+     {":4:5: \"a/c\" would be below \"a\", which is a file (build/test/config_a.yml:2:5)"}},
+    {"files:\n  - {path: x/y/z, contents: x}\n  - {path: x, directory: true}\n  - {path: x/y, contents: x}\n"
+     "  - {path: x.y, contents: x}\n",
+     {":4:5: \"x/y\" is a file, but \"x/y/z\" (build/test/config_a.yml:2:5) is below it"}},
+    {"files:\n  - {path: f, contents: x}\n  - {path: /f, symlink: y}\n  - {path: g, contents: x}\n"
+     "  - {path: ./g, contents: x}\n  - {path: d, directory: true}\n  - {path: d, directory: true, mode: \"0700\"}\n",
+     {":3:5: \"f\" is a symlink here and a file at build/test/config_a.yml:2:5; remove one"}},
+    {"files:\n  - {path: a, contents: 5}\n  - {path: 5, contents: x}\n",
+     {":2:25: \"contents\" must be a string, not a number", ":3:12: \"path\" must be a string, not a number"}},
     {"files:\n  - {path: ../x, contents: y}\n  - {path: a/../../x, contents: y}\n  - {contents: y}\n",
      {":2:5: the path \"../x\" leaves the root", ":3:5: the path \"a/../../x\" leaves the root",
       ":4:5: this file has no \"path\""}},
@@ -319,6 +329,44 @@ static void test_dots_inside_the_root_are_resolved(void **state) {
     config_free(&c);
 }
 
+/* As long as 2.7 GB and a quarter of a minute were needed for. */
+static void test_paths_are_bounded(void **state) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_PROBLEMS struct problems p = {0};
+    const char *path = "build/test/config_a.yml";
+    struct config c;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(buf_puts(&text, "files:\n  - {contents: x, path: \""), 0);
+    for (int i = 0; i < 50000; i++)
+        assert_int_equal(buf_puts(&text, "a/"), 0);
+    assert_int_equal(buf_printf(&text,
+                                "\"}\n  - {path: x/%0256d/y, contents: x}\n  - {path: x/%0255d/y, contents: x}\n"
+                                "  - {path: y, symlink: /%04095d}\n  - {path: z, symlink: /%04094d}\n",
+                                1, 1, 1, 1),
+                     0);
+    assert_int_equal(mkdir_p("build/test", 0755, &e), 0);
+    assert_int_equal(write_file_atomic(path, text.data, text.len, 0644, false, &e), 0);
+    assert_int_equal(config_read(&path, 1, NULL, &c, &p, &e), -EINVAL);
+    assert_int_equal(p.count, 3);
+    assert_non_null(strstr(p.text.data, ":2:25: \"path\" must be a path of at most 4095 bytes, not \"a/a/"));
+    assert_non_null(strstr(p.text.data, ":3:5: the path \"x/000"));
+    assert_non_null(strstr(p.text.data, ":5:24: \"symlink\" must be a path of at most 4095 bytes, not \"/000"));
+}
+
+static void test_a_later_file_may_replace_an_entry(void **state) {
+    struct config c;
+    struct err e = {0};
+
+    (void)state;
+    if (read_texts("files: [{path: a, contents: x}, {path: o, source: /q, optional: true}, {path: o, symlink: x}]\n",
+                   "files: [{path: ./a, symlink: y}]\n", &c, &e))
+        fail_msg("%s", e.msg);
+    assert_int_equal(c.files_len, 4);
+    config_free(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors_name_line_and_column),
@@ -335,6 +383,8 @@ int main(void) {
         cmocka_unit_test(test_the_line_is_shown_with_a_mark),
         cmocka_unit_test(test_what_is_written_reads_back_the_same),
         cmocka_unit_test(test_dots_inside_the_root_are_resolved),
+        cmocka_unit_test(test_paths_are_bounded),
+        cmocka_unit_test(test_a_later_file_may_replace_an_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

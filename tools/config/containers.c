@@ -7,6 +7,7 @@
 #include "tools/config/config_priv.h"
 
 #define ID_MAX 76
+#define NAME_LEN_MAX 200 /* with its number before it, the name of a folder */
 #define FIRST_USER_ID 100
 
 /* containerd's rule for identifiers: words of ASCII letters and digits, joined by single . _ or -. */
@@ -23,8 +24,10 @@ static bool valid_id(const char *name) {
 }
 
 static void check_name(const struct config_container *c, enum section s, const json_t *services, struct problems *p) {
-    if (!*c->name || !strcmp(c->name, ".") || strchr(c->name, '/') || strstr(c->name, "..")) {
-        problem(p, c->place, "\"%s\" cannot be the name of a container; use letters, digits, - and _", c->name);
+    if (!*c->name || !strcmp(c->name, ".") || strchr(c->name, '/') || strstr(c->name, "..") ||
+        strlen(c->name) > NAME_LEN_MAX) {
+        problem(p, c->place, "\"%.200s\" cannot be the name of a container; use at most %d letters, digits, - and _",
+                c->name, NAME_LEN_MAX);
         return;
     }
     if (s != SECTION_SERVICES)

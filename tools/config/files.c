@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files: section: each entry alone, and those that cannot be there together. */
+/* The files: section: each entry alone. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,14 +16,14 @@ static void check_kind(const struct config_file *f, struct problems *p) {
     int kinds = (f->contents != NULL) + has(f->source) + has(f->metadata);
 
     if (f->directory && kinds)
-        problem(p, f->place, "\"%s\" is a directory and cannot have contents", f->path);
+        problem(p, f->place, "\"%.100s\" is a directory and cannot have contents", f->path);
     else if (has(f->symlink) && (has(f->source) || has(f->metadata)))
-        problem(p, f->place, "\"%s\" is a symlink and cannot have a source", f->path);
+        problem(p, f->place, "\"%.100s\" is a symlink and cannot have a source", f->path);
     else if (kinds > 1)
-        problem(p, f->place, "\"%s\" has more than one of \"contents\", \"source\" and \"metadata\"; keep one",
+        problem(p, f->place, "\"%.100s\" has more than one of \"contents\", \"source\" and \"metadata\"; keep one",
                 f->path);
     else if (!f->directory && !has(f->symlink) && !kinds)
-        problem(p, f->place, "\"%s\" has no contents; add \"contents\", \"source\" or \"symlink\"", f->path);
+        problem(p, f->place, "\"%.100s\" has no contents; add \"contents\", \"source\" or \"symlink\"", f->path);
 }
 
 /*
@@ -58,6 +59,17 @@ static bool clean_path(json_t *entry, const char *p, const char **out) {
     return true;
 }
 
+/* A kernel leaves such an entry of an initrd out in silence. */
+static bool check_names(const char *path, const struct config_file *f, struct problems *p) {
+    size_t len = 0;
+
+    for (const char *s = path; len <= NAME_MAX && *s; s += len + (s[len] == '/'))
+        len = strcspn(s, "/");
+    if (len > NAME_MAX)
+        problem(p, f->place, "the path \"%.50s...\" has a name of more than %d bytes; shorten it", path, NAME_MAX);
+    return len <= NAME_MAX;
+}
+
 static bool has_dotdot(const char *path) {
     for (const char *p = path; (p = strstr(p, "..")); p += 2)
         if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/'))
@@ -71,6 +83,16 @@ static uint32_t parse_mode(const char *mode, const struct config_file *f, struct
     if (strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 5)
         problem(p, f->place, "the mode \"%.50s\" is not an octal number; write it like \"0644\"", mode);
     return (uint32_t)strtoul(mode, NULL, 8) & 07777;
+}
+
+/* What is missing then need not be told. */
+static bool was_refused(const json_t *entry) {
+    static const char *const keys[] = {"path", "symlink", "contents", "source", "metadata"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (json_is_null(json_object_get(entry, keys[i])))
+            return true;
+    return false;
 }
 
 static int take_file(struct config_file *f, json_t *entry, struct problems *p) {
@@ -87,10 +109,14 @@ static int take_file(struct config_file *f, json_t *entry, struct problems *p) {
         .uid = json_object_get(entry, "uid"),
         .gid = json_object_get(entry, "gid"),
     };
+    if (was_refused(entry))
+        return 0;
     if (!has(path)) {
         problem(p, f->place, "this file has no \"path\"; add it");
         return 0;
     }
+    if (!check_names(path, f, p))
+        return 0;
     if (!clean_path(entry, path, &f->path)) {
         problem(p, f->place, "the path \"%.200s\" leaves the root; write it without \"..\"", path);
         return 0;
@@ -105,67 +131,20 @@ static int take_file(struct config_file *f, json_t *entry, struct problems *p) {
     return 0;
 }
 
-/* What was at a path before, and who put it there. */
-static int check_against(const struct config *c, const struct config_file *f, json_t *seen, size_t number,
-                         struct problems *p) {
-    for (const char *slash = strchr(f->path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        AUTO_FREE char *parent = strndup(f->path, (size_t)(slash - f->path));
-        const json_t *index = parent ? json_object_get(seen, parent) : NULL;
-        if (!parent)
-            return -ENOMEM;
-        if (!index)
-            continue;
-        const struct config_file *other = &c->files[json_integer_value(index)];
-        if (!other->directory)
-            problem(p, f->place, "\"%s\" would be below \"%s\", which is a %s (%s); change one of the two", f->path,
-                    other->path, has(other->symlink) ? "symlink" : "file", other->place);
-    }
-    const json_t *index = json_object_get(seen, f->path);
-    const struct config_file *same = index ? &c->files[json_integer_value(index)] : NULL;
-    if (same && same->directory != f->directory)
-        problem(p, f->place, "\"%s\" is a %s here and a %s at %s; remove one", f->path,
-                f->directory ? "directory" : "file", same->directory ? "directory" : "file", same->place);
-    return json_object_set_new(seen, f->path, json_integer((json_int_t)number)) < 0 ? -ENOMEM : 0;
-}
-
-/* A later file may also make a directory of what an earlier one is. */
-static int check_parents(const struct config *c, json_t *parents, const struct config_file *f, size_t number,
-                         struct problems *p) {
-    const json_t *index = json_object_get(parents, f->path);
-
-    if (index && !f->directory) {
-        const struct config_file *below = &c->files[json_integer_value(index)];
-        problem(p, f->place, "\"%s\" is a %s, but \"%s\" (%s) is below it; change one of the two", f->path,
-                has(f->symlink) ? "symlink" : "file", below->path, below->place);
-    }
-    for (const char *slash = strchr(f->path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        AUTO_FREE char *parent = strndup(f->path, (size_t)(slash - f->path));
-        if (!parent || json_object_set_new(parents, parent, json_integer((json_int_t)number)) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 int take_files(struct config *c, struct problems *p) {
     const json_t *list = json_object_get(c->doc, "files");
-    AUTO_JSON json_t *seen = json_object(), *parents = json_object();
     json_t *entry;
     size_t i;
 
     c->files = calloc(json_array_size(list) + 1, sizeof(*c->files));
-    if (!c->files || !seen || !parents)
+    if (!c->files)
         return -ENOMEM;
     json_array_foreach(list, i, entry) {
-        struct config_file *f = &c->files[c->files_len++];
-        int r = take_file(f, entry, p);
-        if (!r && f->path && *f->path)
-            r = check_against(c, f, seen, c->files_len - 1, p);
-        if (!r && f->path && *f->path)
-            r = check_parents(c, parents, f, c->files_len - 1, p);
+        int r = take_file(&c->files[c->files_len++], entry, p);
         if (r < 0)
             return r;
     }
-    return 0;
+    return check_clashes(c, p);
 }
 
 char *config_source_path(const char *source) {

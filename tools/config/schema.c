@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,22 @@ static const struct schema strings = {.kind = VALUE_LIST, .item = &string};
 static const struct schema placed_id = {.kind = VALUE_ID, .place = true};
 static const struct schema placed_ids = {.kind = VALUE_LIST, .item = &id, .place = true};
 static const struct schema string_map = {.kind = VALUE_STRING_MAP};
+
+/* What is longer neither a file system nor mount(2) takes. */
+static bool is_path(const char *text) {
+    return strlen(text) < PATH_MAX;
+}
+static const struct schema path = {
+    .kind = VALUE_STRING, .is_valid = is_path, .expected = "a path of at most 4095 bytes"};
+static const struct schema paths = {.kind = VALUE_LIST, .item = &path};
+static_assert(PATH_MAX == 4096, "as the message says");
+
+static bool is_hostname(const char *text) {
+    return strlen(text) <= HOST_NAME_MAX;
+}
+static const struct schema hostname = {
+    .kind = VALUE_STRING, .is_valid = is_hostname, .expected = "a name of at most 64 bytes"};
+static_assert(HOST_NAME_MAX == 64, "as the message says");
 
 static bool is_time(const char *text) {
     uint64_t ms;
@@ -73,7 +91,7 @@ static const struct schema http = {
     .kind = VALUE_STRING, .is_valid = is_http, .expected = "a port and a path such as \"8080/healthy\""};
 
 static bool is_absolute(const char *text) {
-    return *text == '/';
+    return *text == '/' && is_path(text);
 }
 static const struct schema absolute = {.kind = VALUE_STRING, .is_valid = is_absolute, .expected = "an absolute path"};
 
@@ -97,9 +115,9 @@ static const struct schema_field kernel_fields[] = {
 OBJECT(kernel);
 
 static const struct schema_field file_fields[] = {
-    {.key = "path", .value = &string},
+    {.key = "path", .value = &path},
     {.key = "directory", .value = &boolean},
-    {.key = "symlink", .value = &string},
+    {.key = "symlink", .value = &path},
     {.key = "contents", .value = &string},
     {.key = "source", .value = &string},
     {.key = "metadata", .value = &metadata},
@@ -134,8 +152,7 @@ static const struct schema_field id_mapping_fields[] = {
 OBJECT(id_mapping);
 
 #define MOUNT_FIELDS                                                                                                   \
-    {.key = "destination", .value = &string}, {.key = "type", .value = &string}, {.key = "source", .value = &string},  \
-    {                                                                                                                  \
+    {.key = "destination", .value = &path}, {.key = "type", .value = &string}, {.key = "source", .value = &path}, {    \
         .key = "options", .value = &strings                                                                            \
     }
 
@@ -152,8 +169,8 @@ static const struct schema_field runtime_mount_fields[] = {MOUNT_FIELDS, {.key =
 OBJECT(runtime_mount);
 
 static const struct schema_field device_fields[] = {
-    {.key = "path", .value = &string}, {.key = "type", .value = &string}, {.key = "major", .value = &i64},
-    {.key = "minor", .value = &i64},   {.key = "mode", .value = &string}, {.key = NULL},
+    {.key = "path", .value = &path}, {.key = "type", .value = &string}, {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64}, {.key = "mode", .value = &string}, {.key = NULL},
 };
 OBJECT(device);
 
@@ -267,10 +284,10 @@ static const struct schema_field interface_fields[] = {
 OBJECT(interface);
 
 static const struct schema_field bind_ns_fields[] = {
-    {.key = "cgroup", .value = &string}, {.key = "ipc", .value = &string},
-    {.key = "mnt", .value = &string},    {.key = "net", .value = &string},
-    {.key = "pid", .value = &string},    {.key = "user", .value = &string},
-    {.key = "uts", .value = &string},    {.key = NULL},
+    {.key = "cgroup", .value = &path}, {.key = "ipc", .value = &path},
+    {.key = "mnt", .value = &path},    {.key = "net", .value = &path},
+    {.key = "pid", .value = &path},    {.key = "user", .value = &path},
+    {.key = "uts", .value = &path},    {.key = NULL},
 };
 OBJECT(bind_ns);
 
@@ -314,9 +331,9 @@ static const struct schema_field runtime_fields[] = {
     {.key = "stop", .value = &stop},
     {.key = "deadline", .value = &duration},
     {.key = "onfail", .value = &onfail},
-    {.key = "cgroups", .value = &strings},
+    {.key = "cgroups", .value = &paths},
     {.key = "mounts", .value = &runtime_mount_list},
-    {.key = "mkdir", .value = &strings},
+    {.key = "mkdir", .value = &paths},
     {.key = "interfaces", .value = &interface_list},
     {.key = "bindNS", .value = &bind_ns},
     {.key = "namespace", .value = &string},
@@ -330,14 +347,14 @@ OBJECT(runtime);
         {.key = "ambient", .value = &placed_strings}, {.key = "mounts", .value = &mount_list},                         \
         {.key = "binds", .value = &placed_strings}, {.key = "binds.add", .value = &placed_strings},                    \
         {.key = "devices", .value = &device_list}, {.key = "tmpfs", .value = &placed_strings},                         \
-        {.key = "command", .value = &strings}, {.key = "env", .value = &strings}, {.key = "cwd", .value = &string},    \
-        {.key = "net", .value = &string}, {.key = "pid", .value = &string}, {.key = "ipc", .value = &string},          \
-        {.key = "uts", .value = &string}, {.key = "userns", .value = &string}, {.key = "readonly", .value = &boolean}, \
-        {.key = "maskedPaths", .value = &strings}, {.key = "readonlyPaths", .value = &strings},                        \
+        {.key = "command", .value = &strings}, {.key = "env", .value = &strings}, {.key = "cwd", .value = &path},      \
+        {.key = "net", .value = &path}, {.key = "pid", .value = &path}, {.key = "ipc", .value = &path},                \
+        {.key = "uts", .value = &path}, {.key = "userns", .value = &path}, {.key = "readonly", .value = &boolean},     \
+        {.key = "maskedPaths", .value = &paths}, {.key = "readonlyPaths", .value = &paths},                            \
         {.key = "uid", .value = &placed_id}, {.key = "gid", .value = &placed_id},                                      \
         {.key = "additionalGids", .value = &placed_ids}, {.key = "noNewPrivileges", .value = &boolean},                \
-        {.key = "hostname", .value = &string}, {.key = "oomScoreAdj", .value = &oom_score_adj},                        \
-        {.key = "rootfsPropagation", .value = &string}, {.key = "cgroupsPath", .value = &string},                      \
+        {.key = "hostname", .value = &hostname}, {.key = "oomScoreAdj", .value = &oom_score_adj},                      \
+        {.key = "rootfsPropagation", .value = &string}, {.key = "cgroupsPath", .value = &path},                        \
         {.key = "resources", .value = &resources}, {.key = "sysctl", .value = &string_map},                            \
         {.key = "rlimits", .value = &placed_strings}, {.key = "uidMappings", .value = &id_mapping_list},               \
         {.key = "gidMappings", .value = &id_mapping_list}, {.key = "annotations", .value = &string_map},               \

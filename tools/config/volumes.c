@@ -31,8 +31,8 @@ static void check_platforms(const struct config_volume *v, struct problems *p) {
 
 static void check_volume(const struct config *c, const struct config_volume *v, struct problems *p) {
     if (!v->name || !valid_name(v->name)) {
-        problem(p, v->place, "\"%s\" cannot be the name of a volume; use small letters, digits, - and _",
-                v->name ? v->name : "");
+        problem(p, v->place, "\"%.200s\" cannot be the name of a volume; use at most %d small letters, digits, - and _",
+                v->name ? v->name : "", NAME_MAX_LEN);
         return;
     }
     const struct config_volume *first = config_volume(c, v->name);

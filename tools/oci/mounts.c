@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mounts of config.json: defaults, then tmpfs, binds and mounts; a later one replaces what has its destination. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "tools/oci/oci_priv.h"
@@ -41,14 +42,23 @@ static int put_defaults(json_t *mounts, bool readonly) {
     return r;
 }
 
+/* As the configuration's schema has it where a path stands alone. */
+static int check_path(const char *path, struct err *e) {
+    return strlen(path) < PATH_MAX
+               ? 0
+               : err_set(e, -EINVAL, "the path \"%.50s...\" has %zu bytes; shorten it to at most %d", path,
+                         strlen(path), PATH_MAX - 1);
+}
+
 static int put_tmpfs(json_t *mounts, const char *text, struct err *e) {
     AUTO_JSON json_t *parts = split(text, ':');
     const char *options = json_string_value(json_array_get(parts, 1));
 
     if (json_array_size(parts) > 2)
         return err_set(e, -EINVAL, "the tmpfs \"%s\" has too many colons; write it as PATH or PATH:OPTIONS", text);
-    return put(mounts, json_string_value(json_array_get(parts, 0)), "tmpfs", "tmpfs",
-               options ? split(options, ',') : NULL);
+    const char *destination = json_string_value(json_array_get(parts, 0));
+    int r = check_path(destination, e);
+    return r ? r : put(mounts, destination, "tmpfs", "tmpfs", options ? split(options, ',') : NULL);
 }
 
 /* "ro" counts unless "rw" comes before it. */
@@ -93,7 +103,11 @@ static int put_bind(const struct sources *s, json_t *mounts, const char *text, s
     AUTO_FREE char *path = NULL;
     if (options)
         (void)json_array_append_new(list, json_string("rbind"));
-    int r = find_source(s, source, list, &path, e);
+    int r = check_path(source, e);
+    if (!r)
+        r = check_path(destination, e);
+    if (!r)
+        r = find_source(s, source, list, &path, e);
     if (r < 0)
         return err_wrap(e, r, "the bind \"%.200s\"", text);
     return put(mounts, destination, "bind", path, steal_ptr(&list));
