@@ -245,3 +245,17 @@ def test_the_same_each_time_and_its_options(keelson, images):
     (keelson.home / "taken.yml").write_text(taken)
     assert "files[2] has put something there; see --sbom-output" in keelson.fails("build", "-f", "tar", "taken.yml")
     assert "want a path" in keelson.fails("build", "--sbom-output", "../x", "t.yml")
+
+
+@pytest.mark.parametrize("path, says", [
+    ("etc/hosts", "could not put the SBOM at /etc/hosts: init[0] has put something there; see --sbom-output"),
+    ("own/file", "could not put the SBOM at /own/file: files[0] has put something there; see --sbom-output"),
+    ("etc/hosts/x", "/etc/hosts/x of sbom (linuxkit.sbom) would lie below /etc/hosts, which is a file of init[0] (docker.io/t/alpine)"),
+    ("own/file/a/x", "/own/file/a of sbom (linuxkit.sbom) would lie below /own/file, which is a file of files[0] (linuxkit.files)"),
+    ("own/link/x", "/own/link/x of sbom (linuxkit.sbom) would pass through the link /own/link -> /etc of files[1] (linuxkit.files)"),
+])
+@pytest.mark.parametrize("form", ["tar", "kernel+initrd"])
+def test_what_is_in_its_place_is_named(keelson, images, path, says, form):
+    (keelson.home / "bad.yml").write_text("kernel: {image: t/kernel}\ninit: [t/alpine]\nfiles:\n  - {path: own/file, contents: x}\n"
+                                          "  - {path: own/link, symlink: /etc}\n")
+    assert keelson.fails("build", "--offline", "-f", form, "--sbom-output", path, "bad.yml") == "keelson: " + says

@@ -170,7 +170,7 @@ int build_tree(const struct build *wanted, struct err *e) {
     if (!r)
         r = add_parts(&b, &way, &plan, e);
     if (!r && b.sbom) {
-        sbom_pass_to(b.sbom, way.all);
+        sbom_pass_to(b.sbom, claims_output(way.claims, way.all));
         r = sbom_add_document(b.sbom, b.sbom_path, b.sbom_time, e);
     }
     return r;
