@@ -51,11 +51,25 @@ def test_an_unknown_format_comes_first(keelson, images):
     (["--dry-run=maybe", "t.yml"], 100, "want true or false"), (["--nonsense", "t.yml"], 100, "nonsense"),
     ([], 100, "which file"), (["--compress", "lzma", "t.yml"], 100, "lzma"), (["--size", "x", "t.yml"], 100, "--size x"),
     (["--root", "zfs", "t.yml"], 100, "zfs"), (["--cache"], 100, "cache"),
+    (["--name", "//", "t.yml"], 100, "could not use --name //: want a name for the output files"),
 ])
 def test_misuse(keelson, images, words, code, says):
     done = keelson.run("build", *words, check=False)
     assert done.returncode == code and says in done.stderr
     assert not list(keelson.home.glob("t-*"))
+
+
+@pytest.mark.parametrize("words, name", [
+    (["--name", ""], "t"), (["--dir", ""], "t"), (["--o", ""], "t"), (["--name", "", "--dir", "", "--o", ""], "t"),
+    (["--name", "other/"], "other"), (["--name", "out//", "--dir", "d"], "d/out"),
+])
+def test_what_is_empty_is_not_given(keelson, images, words, name):
+    """As with LinuxKit, whose default each of them is."""
+    (keelson.home / "d").mkdir()
+    keelson.run("build", "-f", "kernel+initrd", *words, "t.yml")
+    assert sorted(str(p.relative_to(keelson.home)) for p in keelson.home.rglob("*-*") if keelson.cache not in p.parents) == [
+        f"{name}-{part}" for part in ("cmdline", "initrd.img", "kernel")]
+    assert not (keelson.home / "-kernel").exists()
 
 
 def test_all_that_is_wrong_is_told_at_once(keelson, images):

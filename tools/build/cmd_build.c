@@ -157,6 +157,20 @@ static int read_options(int argc, char **argv, struct options *o, int *first) {
     return options_read(&table, argc, argv, first);
 }
 
+/* As with LinuxKit what is empty is not given, and slashes at the end of a name are not a part of it. */
+static int check_name(struct options *o) {
+    if (o->name && !*o->name)
+        o->name = NULL;
+    if (o->output && !*o->output)
+        o->output = NULL;
+    if (!*o->dir)
+        o->dir = ".";
+    if (!o->name || o->name[strspn(o->name, "/")])
+        return 0;
+    log_error("could not use --name %s: want a name for the output files", o->name);
+    return -EINVAL;
+}
+
 /* The same, with what follows from others. */
 static int parse_options(int argc, char **argv, struct options *o, int *first) {
     *o = (struct options){.dir = ".",
@@ -166,6 +180,8 @@ static int parse_options(int argc, char **argv, struct options *o, int *first) {
                           .sbom_time = DEFAULT_MTIME};
     registry_flags_init(&o->registry);
     int r = read_options(argc, argv, o, first);
+    if (!r)
+        r = check_name(o);
     if (!r && !o->formats.len)
         r = take_formats(&o->formats, o->output ? "tar" : "kernel+initrd");
     if (!r && o->sbom_current_time)
@@ -189,6 +205,8 @@ static char *output_base(const struct options *o, const char *file) {
         len -= 4;
     else if (!o->name && len > 5 && !strcmp(name + len - 5, ".yaml"))
         len -= 5;
+    while (len && name[len - 1] == '/')
+        len--;
     AUTO_FREE char *stem = strndup(name, len);
     return stem ? path_join(o->dir, stem) : NULL;
 }
