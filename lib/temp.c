@@ -149,12 +149,17 @@ static int make_dir(struct temp_dir *t, const char *template, bool locked, struc
                      template);
 }
 
-int temp_dir_make(struct temp_dir *t, const char *parent, const char *prefix, struct err *e) {
+static const char *usual_parent(void) {
     const char *tmpdir = getenv("TMPDIR");
+
+    return tmpdir && *tmpdir ? tmpdir : "/tmp";
+}
+
+int temp_dir_make(struct temp_dir *t, const char *parent, const char *prefix, struct err *e) {
     AUTO_FREE char *template = NULL;
 
     if (!parent)
-        parent = tmpdir && *tmpdir ? tmpdir : "/tmp";
+        parent = usual_parent();
     *t->path = '\0';
     if (asprintf(&template, "%s/%s" RANDOM, parent, prefix) < 0) {
         template = NULL;
@@ -300,6 +305,40 @@ int temp_file_write(const char *path, const void *data, size_t len, struct err *
     if (!r && target)
         return write_file_atomic(target, data, len, new_mode(), false, e);
     return r < 0 ? err_errno(e, r, "could not write %s", path) : 0;
+}
+
+/* Where a file system has no O_TMPFILE. */
+static int make_and_unlink(const char *parent) {
+    AUTO_FREE char *path = path_join(parent, "keelson-" RANDOM);
+    int fd = path ? mkostemp(path, O_CLOEXEC) : -1;
+    int r = path ? -errno : -ENOMEM;
+
+    if (fd < 0)
+        return r;
+    (void)unlink(path);
+    return fd;
+}
+
+int temp_unnamed(struct err *e) {
+    const char *parent = usual_parent();
+    int fd = open(parent, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        fd = make_and_unlink(parent);
+    return fd < 0 ? err_errno(e, fd, "could not create a temporary file in %s", parent) : fd;
+}
+
+int temp_unnamed_stream(FILE **out, struct err *e) {
+    AUTO_CLOSE int fd = temp_unnamed(e);
+
+    *out = NULL;
+    if (fd < 0)
+        return fd;
+    *out = fdopen(fd, "w+");
+    if (!*out)
+        return err_errno(e, -errno, "could not create a temporary file");
+    (void)steal_fd(&fd);
+    return 0;
 }
 
 /* A program that was started may still write into it, until it finds that its folder is gone. */

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "lib/err.h"
 
@@ -51,6 +52,11 @@ int temp_special_open(const char *path);
 bool temp_is_special(const char *path);
 /* A whole file in that way, with the rights of a new one. */
 int temp_file_write(const char *path, const void *data, size_t len, struct err *e);
+
+/* A file without a name in $TMPDIR, else /tmp (tmpfile(3) knows the latter only): a descriptor, or a negative errno. */
+int temp_unnamed(struct err *e);
+/* The same as a stream to write and read. 0, or a negative errno, and then *out is NULL. */
+int temp_unnamed_stream(FILE **out, struct err *e);
 
 /*
  * From here on SIGINT, SIGTERM and SIGHUP (unless it is ignored, as under nohup) remove what there is of the above, and

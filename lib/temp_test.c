@@ -205,6 +205,32 @@ static void a_strangers_link_is_not_followed(void **state) {
     assert_string_equal(got, "/etc/passwd");
 }
 
+static void a_file_without_a_name_is_in_tmpdir(void **state) {
+    AUTO_TEMP_DIR struct temp_dir t = {""};
+    struct stat of_dir, of_file;
+    struct err e = {0};
+    char back[2];
+
+    (void)state;
+    assert_int_equal(temp_dir_make(&t, NULL, "temp-test-", NULL), 0);
+    assert_int_equal(setenv("TMPDIR", t.path, 1), 0);
+    AUTO_FCLOSE FILE *f = NULL, *none = NULL;
+    assert_int_equal(temp_unnamed_stream(&f, &e), 0);
+    assert_true(stat(t.path, &of_dir) == 0 && fstat(fileno(f), &of_file) == 0);
+    assert_int_equal(of_file.st_dev, of_dir.st_dev);
+    assert_int_equal(of_file.st_nlink, 0);
+    assert_int_equal(of_file.st_mode & 07777, 0600);
+    assert_true(fwrite("xy", 2, 1, f) == 1 && fseek(f, 0, SEEK_SET) == 0 && fread(back, 2, 1, f) == 1);
+    assert_memory_equal(back, "xy", 2);
+    assert_int_equal(rmdir(t.path), 0); /* nothing is in it */
+    assert_int_equal(temp_unnamed(&e), -ENOENT);
+    assert_non_null(strstr(e.msg, t.path));
+    assert_int_equal(temp_unnamed_stream(&none, &e), -ENOENT);
+    assert_null(none);
+    assert_int_equal(mkdir(t.path, 0700), 0);
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_goes_with_all_that_is_in_it),
@@ -214,6 +240,7 @@ int main(void) {
         cmocka_unit_test(what_the_dead_have_left_goes),
         cmocka_unit_test(links_are_written_through),
         cmocka_unit_test(a_strangers_link_is_not_followed),
+        cmocka_unit_test(a_file_without_a_name_is_in_tmpdir),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

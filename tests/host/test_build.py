@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`keelson build` as a command: options, templates, and the same bytes whoever builds, when and where."""
+import gzip
 import hashlib
 import json
 import os
@@ -197,6 +198,18 @@ def test_the_same_bytes(keelson, images, formats, public):
                        cwd=cwd, env=keelson.env | env, timeout=DEADLINE_SECONDS)
         seen.append(digests(out))
     assert seen[0] and all(s == seen[0] for s in seen)
+
+
+@pytest.mark.parametrize("words", [["-f", "kernel+initrd", "--no-sbom"], ["-f", "tar,tar-kernel-initrd", "--no-sbom"], ["-f", "tar"],
+                                   ["-f", "tar", "--no-sbom", "--decompress-kernel"]])
+def test_temporary_files_are_where_tmpdir_says(keelson, images, words):
+    """And nowhere else: a full /tmp does not matter."""
+    images.image("kernel", {"kernel": gzip.compress(b"k" * 1000), "kernel.tar": tar_with([])})
+    keelson.env["TMPDIR"] = str(keelson.home / "tmp")
+    assert f"could not create a temporary file in {keelson.home}/tmp" in keelson.fails("build", "--offline", *words, "t.yml")
+    (keelson.home / "tmp").mkdir()
+    keelson.run("build", "--offline", *words, "t.yml")
+    assert not list((keelson.home / "tmp").iterdir())
 
 
 def test_a_failed_build_leaves_the_old_files(keelson, images):

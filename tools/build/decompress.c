@@ -8,6 +8,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/little.h"
+#include "lib/temp.h"
 
 #define CHUNK ((size_t)64 << 10)
 /* Documentation/x86/boot.rst of the kernel: the setup header */
@@ -133,11 +134,14 @@ static int expand(FILE *in, FILE *out, uint64_t *size, struct err *e) {
 }
 
 int kernel_decompress(const struct entry_content *content, FILE **out, uint64_t *size, struct err *e) {
-    AUTO_FCLOSE FILE *in = tmpfile();
-    AUTO_FCLOSE FILE *to = tmpfile();
-    int r = in && to ? copy_in(content, in, e) : err_errno(e, -errno, "could not make a temporary file");
+    AUTO_FCLOSE FILE *in = NULL, *to = NULL;
+    int r = temp_unnamed_stream(&in, e);
 
     *size = 0;
+    if (!r)
+        r = temp_unnamed_stream(&to, e);
+    if (!r)
+        r = copy_in(content, in, e);
     if (!r)
         r = expand(in, to, size, e);
     *out = r ? NULL : steal_ptr(&to);

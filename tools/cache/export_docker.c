@@ -8,6 +8,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "lib/temp.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/image/content.h"
 #include "tools/image/image.h"
@@ -51,16 +52,9 @@ static int unpack(struct blob_reader *b, int fd, uint64_t *size, struct err *e) 
     return r ? r : blob_reader_end(b, e);
 }
 
-static int open_temporary(struct err *e) {
-    const char *dir = getenv("TMPDIR");
-    int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-    return fd < 0 ? err_errno(e, -errno, "could not create a temporary file in %s", dir && *dir ? dir : "/tmp") : fd;
-}
-
 static int add_layer(struct archive *a, const struct image *img, size_t i, const char *path, struct err *e) {
     AUTO_FREE struct blob_reader *b = malloc(sizeof(*b));
-    AUTO_CLOSE int fd = open_temporary(e);
+    AUTO_CLOSE int fd = temp_unnamed(e);
     uint64_t size = 0;
 
     if (fd < 0 || !b)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/temp.h"
 #include "tools/inspect/inspect_priv.h"
 #include "tools/output/output.h"
 
@@ -47,7 +48,7 @@ static payload_fn *payload_in_tar(const char *path) {
 
 /* Its holes stay holes. */
 static int read_disk(struct inspection *in, struct archive *a, struct archive_entry *ae, struct err *e) {
-    AUTO_CLOSE int fd = disk_scratch(e);
+    AUTO_CLOSE int fd = temp_unnamed(e);
 
     if (fd < 0)
         return fd;

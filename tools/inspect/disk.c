@@ -21,17 +21,6 @@
 #define CHUNK ((size_t)64 << 10)
 #define ROOT_OF_FAT "::/"
 
-int disk_scratch(struct err *e) {
-    const char *tmp = getenv("TMPDIR");
-    AUTO_FREE char *path = path_join(tmp && *tmp ? tmp : "/tmp", "keelson-inspect-XXXXXX");
-    int fd = path ? mkostemp(path, O_CLOEXEC) : -1;
-
-    if (fd < 0)
-        return err_errno(e, path ? -errno : -ENOMEM, "could not create a temporary file");
-    (void)unlink(path);
-    return fd;
-}
-
 /* All that a program prints. */
 static int read_all(FILE *f, struct buf *out, struct err *e) {
     size_t n;
@@ -149,7 +138,7 @@ int disk_convert(struct inspection *in, int fd, const char *format, struct err *
 
     if (r < 0)
         return r;
-    AUTO_CLOSE int raw = disk_scratch(e);
+    AUTO_CLOSE int raw = temp_unnamed(e);
     r = raw < 0 ? raw : program_run_on(argv, fd, raw, e);
     return r ? r : disk_read(in, raw, e);
 }

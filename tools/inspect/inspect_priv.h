@@ -37,8 +37,6 @@ int archive_read_all(struct inspection *in, int fd, enum archive_use use, struct
 int disk_read(struct inspection *in, int fd, struct err *e);
 /* A disk in another format, in QEMU's words. */
 int disk_convert(struct inspection *in, int fd, const char *format, struct err *e);
-/* A file without a name, for as much as programs cannot read from a stream. Its descriptor. */
-int disk_scratch(struct err *e);
 
 /* Root file systems. */
 int root_read_squashfs(struct inspection *in, int fd, struct err *e);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/fdutil.h"
+#include "lib/temp.h"
 #include "tools/output/cpio.h"
 #include "tools/output/listing.h"
 
@@ -38,8 +39,7 @@ struct segment_output {
 static int open_aside(struct segment_output *s, enum segment_file which, struct err *e) {
     if (s->aside[which])
         return err_set(e, -EEXIST, "could not keep a part: there are two kernels in it");
-    s->aside[which] = tmpfile();
-    return s->aside[which] ? 0 : err_errno(e, -errno, "could not create a temporary file");
+    return temp_unnamed_stream(&s->aside[which], e);
 }
 
 static int take_file(struct segment_output *s, enum segment_file which, const struct entry *entry,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/fdutil.h"
+#include "lib/temp.h"
 #include "tools/image/content.h"
 
 #define CHUNK ((size_t)64 << 10)
@@ -19,11 +20,11 @@ struct tee {
 static int fill_spool(struct tee *t, const struct entry_content *content, struct err *e) {
     AUTO_FREE char *chunk = malloc(CHUNK);
     ssize_t n;
-    int r = 0;
+    int r = t->spool ? 0 : temp_unnamed_stream(&t->spool, e);
 
-    if (!t->spool)
-        t->spool = tmpfile();
-    if (!t->spool || !chunk || ftruncate(fileno(t->spool), 0) < 0 || lseek(fileno(t->spool), 0, SEEK_SET) < 0)
+    if (r < 0)
+        return r;
+    if (!chunk || ftruncate(fileno(t->spool), 0) < 0 || lseek(fileno(t->spool), 0, SEEK_SET) < 0)
         return err_errno(e, chunk ? -errno : -ENOMEM, "could not make a temporary file");
     while (!r && (n = content->read(content->ctx, chunk, CHUNK, e)) != 0) {
         if (n < 0)

@@ -8,6 +8,7 @@
 
 #include "lib/array.h"
 #include "lib/buf.h"
+#include "lib/temp.h"
 #include "tools/image/tar.h"
 #include "tools/sbom/sbom_priv.h"
 
@@ -240,9 +241,9 @@ static int make_place(struct sbom *s, const char *path, struct err *e) {
 }
 
 int sbom_add_document(struct sbom *s, const char *raw_path, int64_t created, struct err *e) {
-    AUTO_FCLOSE FILE *f = tmpfile();
+    AUTO_FCLOSE FILE *f = NULL;
     char path[ENTRY_PATH_MAX];
-    int r = f ? 0 : err_errno(e, -errno, "could not make a temporary file for the SBOM");
+    int r = temp_unnamed_stream(&f, e);
 
     if (r < 0)
         return r;
