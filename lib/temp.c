@@ -269,6 +269,22 @@ static mode_t new_mode(void) {
     return 0666 & ~mask;
 }
 
+/* Under the lock. */
+static int give_name(const char *path, const char *to, mode_t mode) {
+    int r = chmod(path, mode) < 0 || rename(path, to) < 0 ? -errno : 0;
+
+    if (!r)
+        forget(path);
+    return r;
+}
+
+int temp_file_keep(const char *path, const char *to, mode_t mode) {
+    (void)pthread_mutex_lock(&there.lock);
+    int r = give_name(path, to, mode);
+    (void)pthread_mutex_unlock(&there.lock);
+    return r;
+}
+
 int temp_file_rename(const char *path, const char *to) {
     AUTO_FREE char *target = NULL;
     int r = temp_target(to, &target);
@@ -276,9 +292,7 @@ int temp_file_rename(const char *path, const char *to) {
     if (r < 0)
         return r;
     (void)pthread_mutex_lock(&there.lock);
-    r = chmod(path, new_mode()) < 0 || rename(path, target) < 0 ? -errno : 0;
-    if (!r)
-        forget(path);
+    r = give_name(path, target, new_mode());
     (void)pthread_mutex_unlock(&there.lock);
     return r;
 }

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "lib/err.h"
 
@@ -42,6 +43,8 @@ int temp_file_make(const char *path, char **made);
 /* Gives it its name, over what has that, and the rights of a new file; then it is no longer temporary. 0 or -errno. A
  * link of that name stays, and its target is replaced. */
 int temp_file_rename(const char *path, const char *to);
+/* The same in the place of whatever has that name, a link too, and with these rights. */
+int temp_file_keep(const char *path, const char *to, mode_t mode);
 void temp_file_remove(const char *path);
 
 /*

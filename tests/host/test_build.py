@@ -236,12 +236,14 @@ def test_a_signal_leaves_nothing(keelson, images, number):
     keelson.env["TMPDIR"] = str(temporary)
     before = {p.name for p in keelson.home.iterdir()}
     job = keelson.start("build", "--offline", "--compress", "xz", "-f", "tar,kernel+initrd,tar-kernel-initrd", "t.yml")
-    while job.poll() is None and len(list(keelson.home.glob(".*"))) < 4:
+    segments = keelson.cache / "segments"
+    while job.poll() is None and (len(list(keelson.home.glob(".*"))) < 4 or not list(segments.glob(".new.*"))):
         time.sleep(0.01)
     job.send_signal(number)
     job.communicate(timeout=DEADLINE_SECONDS)
     assert job.returncode == -number
     assert {p.name for p in keelson.home.iterdir()} == before and not list(temporary.iterdir())
+    assert not list(segments.glob(".*"))
 
 
 def test_what_a_killed_build_left_goes_with_the_next(keelson, images):
@@ -253,9 +255,10 @@ def test_what_a_killed_build_left_goes_with_the_next(keelson, images):
     job.kill()
     job.communicate(timeout=DEADLINE_SECONDS)
     assert len(list(keelson.home.glob(".*"))) >= 4
+    (keelson.cache / "segments/.new.keelson-abcdef").write_bytes(b"")
     images.image("init", {"bin/x": b"x"})
     keelson.run(*words)
-    assert not list(keelson.home.glob(".*"))
+    assert not list(keelson.home.glob(".*")) and not list((keelson.cache / "segments").glob(".*"))
 
 
 @pytest.mark.parametrize("form, name", [("tar", "t.tar"), ("kernel+initrd", "t-initrd.img"), ("iso", "t.iso"),

@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -314,6 +315,43 @@ def test_a_damaged_part_is_named_and_made_anew(keelson, images):
         assert victim.name in done.stderr and "made anew" in done.stderr
         assert (keelson.home / "a-initrd.img").read_bytes() == cold
         assert victim.read_bytes() == good
+
+
+def test_what_is_no_file_is_named_and_gone_around(keelson, images):
+    """A FIFO is not waited for, and its place taken; a folder is left where it is."""
+    run_build(keelson)
+    cold = (keelson.home / "a-initrd.img").read_bytes()
+    victim, good = parts(keelson)[0], parts(keelson)[0].read_bytes()
+    victim.unlink()
+    os.mkfifo(victim)
+    assert run_build(keelson).stderr == f"keelson: warning: {victim} is damaged (it is no file): it is made anew\n"
+    assert (keelson.home / "a-initrd.img").read_bytes() == cold and victim.read_bytes() == good
+    victim.unlink()
+    victim.mkdir()
+    for _ in range(2):
+        assert run_build(keelson).stderr.splitlines() == [f"keelson: warning: {victim} is damaged (it is no file): it is made anew",
+                                                          f"keelson: warning: could not keep {victim}: Is a directory"]
+        assert (keelson.home / "a-initrd.img").read_bytes() == cold and len(parts(keelson)) == 4
+
+
+def test_a_full_cache_keeps_nothing(keelson, images, tmp_path):
+    """What is to be kept is told once, and made elsewhere."""
+    run_build(keelson)
+    want = (keelson.home / "a-initrd.img").read_bytes()
+    shutil.rmtree(keelson.cache / "segments")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = ('mount -t tmpfs -o size=4m none "$1" && cp -r "$2" "$1/cache" && mkdir "$1/cache/segments" && '
+              '{ ! cat /dev/zero >"$1/fill"; } 2>/dev/null && "$3" build --offline --no-sbom a.yml; '
+              'status=$?; ls -A "$1/cache/segments"; exit $status')
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script, "sh", disk, keelson.cache, COMMAND], cwd=keelson.home,
+                          capture_output=True, text=True, check=False, timeout=60,
+                          env=keelson.env | {"KEELSON_CACHE": str(disk / "cache")})
+    assert done.returncode == 0, done.stderr
+    assert (keelson.home / "a-initrd.img").read_bytes() == want and done.stdout == ""
+    line, = done.stderr.splitlines()
+    assert line.startswith(f"keelson: warning: could not keep parts of initrds in {disk}/cache/segments: ")
+    assert line.endswith("No space left on device")
 
 
 def test_the_parts_are_bounded(keelson, images):

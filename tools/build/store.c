@@ -12,7 +12,7 @@
 #include "lib/log.h"
 #include "tools/image/blob.h"
 
-#define NEW_PREFIX "new."
+#define NEW_PREFIX ".new.keelson-" /* as temp_file_make() has it */
 
 static uint64_t bound(void) {
     const char *word = getenv("KEELSON_SEGMENTS_MIB");
@@ -69,35 +69,32 @@ int store_name(const char *key, char *name, struct err *e) {
 
 int store_find(const struct store *s, const char *name) {
     AUTO_FREE char *path = path_join(s->dir, name);
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    AUTO_CLOSE int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY) : -1;
+    struct stat st;
 
     if (fd < 0)
         return -ENOENT;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        log_warning("%s is damaged (it is no file): it is made anew", path);
+        return -ENOENT;
+    }
     if (futimens(fd, NULL) < 0)
         log_debug("could not mark %s as used: %s", path, strerror(errno));
-    return fd;
+    return steal_fd(&fd);
 }
 
-int store_begin(const struct store *s, char *path, struct err *e) {
-    if (snprintf(path, PATH_MAX, "%s/" NEW_PREFIX "XXXXXX", s->dir) >= PATH_MAX)
-        return err_errno(e, -ENAMETOOLONG, "could not keep a part in %s", s->dir);
-    AUTO_CLOSE int fd = mkostemp(path, O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fchmod(fd, 0644) < 0)
-        return err_errno(e, -errno, "could not keep a part in %s", s->dir);
-    return steal_fd(&fd);
+int store_begin(const struct store *s, char **path, struct err *e) {
+    AUTO_FREE char *new = path_join(s->dir, "new");
+    int fd = new ? temp_file_make(new, path) : -ENOMEM;
+
+    return fd < 0 ? err_errno(e, fd, "could not create a file in %s", s->dir) : fd;
 }
 
 int store_keep(const struct store *s, const char *path, const char *name, struct err *e) {
     AUTO_FREE char *to = path_join(s->dir, name);
+    int r = to ? temp_file_keep(path, to, 0644) : -ENOMEM;
 
-    if (!to)
-        return err_errno(e, -ENOMEM, "could not keep a part in %s", s->dir);
-    return rename(path, to) < 0 ? err_errno(e, -errno, "could not keep a part in %s", s->dir) : 0;
-}
-
-void store_forget(const struct store *s, const char *path) {
-    if (unlink(path) < 0 && errno != ENOENT)
-        log_debug("could not remove %s from %s: %s", path, s->dir, strerror(errno));
+    return r < 0 ? err_errno(e, r, "could not keep %s/%s", s->dir, name) : 0;
 }
 
 struct kept {
@@ -130,7 +127,7 @@ static void remove_kept(const struct kept *k, struct gone *gone) {
 
 /* A new file whose lock is free is a dead build's. */
 static void remove_dead(const struct kept *k, struct gone *gone) {
-    AUTO_CLOSE int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         remove_kept(k, gone);

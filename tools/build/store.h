@@ -34,15 +34,16 @@ void store_close(struct store *s);
 /* The name of what has that key; name has STORE_NAME_LEN + 1 bytes. */
 int store_name(const char *key, char *name, struct err *e);
 
-/* A descriptor of the file; it now counts as used. -ENOENT. */
+/* A descriptor of the file; it now counts as used. -ENOENT; what is no file is told. */
 int store_find(const struct store *s, const char *name);
 
-/* A new file, open for reading and writing; path gets PATH_MAX bytes. */
-int store_begin(const struct store *s, char *path, struct err *e);
+/*
+ * A new file, open for reading and writing; *path, malloc'd, is its name until store_keep(). What is not kept is for
+ * temp_file_remove(), and goes at a signal.
+ */
+int store_begin(const struct store *s, char **path, struct err *e);
 /* Gives it its name; it may have been there already. */
 int store_keep(const struct store *s, const char *path, const char *name, struct err *e);
-/* It is no good, or was not finished. */
-void store_forget(const struct store *s, const char *path);
 
 /* Removes what is beyond max bytes, and what dead builds have left; says what went. No folder: nothing to do. */
 int store_trim(const char *dir, uint64_t max, uint64_t *freed, size_t *removed, struct err *e);

@@ -32,6 +32,7 @@ struct workers {
     size_t next;      /* the part that is looked at next */
     size_t taken;     /* parts before this one have been taken, or have no key */
     bool stop;
+    bool full; /* the store is: nothing more is kept */
 };
 
 /* The linker's digest of this very program: another one may make other bytes. */
@@ -94,21 +95,67 @@ static int write_part(const struct workers *w, struct part *p, int fd, struct er
     return r ? r : output_finish(output, e);
 }
 
-static int make_part(const struct workers *w, struct part *p, const char *name, struct segment *s, struct err *e) {
-    char path[PATH_MAX];
-    AUTO_CLOSE int fd = store_begin(w->store, path, e);
-    int r = fd < 0 ? fd : write_part(w, p, fd, e);
+static int write_and_open(const struct workers *w, struct part *p, int fd, struct segment *s, struct err *e) {
+    int r = write_part(w, p, fd, e);
+
+    return r ? r : segment_open(fd, s, e);
+}
+
+/* What cannot be given its name will do all the same. */
+static int make_kept(const struct workers *w, struct part *p, const char *name, struct segment *s, struct err *e) {
+    AUTO_FREE char *path = NULL;
+    AUTO_CLOSE int fd = store_begin(w->store, &path, e);
+    struct err why = {0};
+
+    if (fd < 0)
+        return -ENOSPC;
+    int r = write_and_open(w, p, fd, s, e);
+    bool kept = !r && store_keep(w->store, path, name, &why) == 0;
+    if (!kept)
+        temp_file_remove(path);
+    if (!r && !kept)
+        log_warning("%s", why.msg);
+    if (!r)
+        (void)steal_fd(&fd);
+    return r;
+}
+
+static int make_unkept(const struct workers *w, struct part *p, struct segment *s, struct err *e) {
+    AUTO_CLOSE int fd = temp_unnamed(e);
+    int r = fd < 0 ? fd : write_and_open(w, p, fd, s, e);
 
     if (!r)
-        r = segment_open(fd, s, e);
-    if (!r)
-        r = store_keep(w->store, path, name, e);
-    if (r < 0 && fd >= 0)
-        store_forget(w->store, path);
+        (void)steal_fd(&fd);
+    return r;
+}
+
+/* True if nobody knew. */
+static bool note_full(struct workers *w) {
+    (void)pthread_mutex_lock(&w->lock);
+    bool is_new = !w->full;
+    w->full = true;
+    (void)pthread_mutex_unlock(&w->lock);
+    return is_new;
+}
+
+static bool is_full(struct workers *w) {
+    (void)pthread_mutex_lock(&w->lock);
+    bool full = w->full;
+    (void)pthread_mutex_unlock(&w->lock);
+    return full;
+}
+
+static int make_part(struct workers *w, struct part *p, const char *name, struct segment *s, struct err *e) {
+    int r = is_full(w) ? -ENOSPC : make_kept(w, p, name, s, e);
+
+    if (r == -ENOSPC || r == -EDQUOT) {
+        if (note_full(w))
+            log_warning("could not keep parts of initrds in %s: %s", w->store->dir, e->msg);
+        buf_reset(&p->note);
+        r = make_unkept(w, p, s, e);
+    }
     if (r < 0)
         s->fd = -1;
-    else
-        (void)steal_fd(&fd);
     return r;
 }
 
@@ -130,7 +177,7 @@ static int find_part(const struct workers *w, struct part *p, const char *name, 
     return 0;
 }
 
-static int do_job(const struct workers *w, struct part *p, struct segment *s, struct err *e) {
+static int do_job(struct workers *w, struct part *p, struct segment *s, struct err *e) {
     char name[STORE_NAME_LEN + 1];
     int r = name_part(w, p, name, e);
 
