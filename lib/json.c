@@ -2,8 +2,12 @@
 #include "lib/json.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "lib/buf.h"
 #include "lib/fdutil.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 /* *value is NULL when the key is absent or null and not required. */
 static int lookup(const json_t *obj, const char *where, const char *key, bool required, json_t **value, struct err *e) {
@@ -88,15 +92,24 @@ int json_load_path(const char *path, size_t max, json_t **out, struct err *e) {
     return 0;
 }
 
+/* Bytes of the character at s, or 0: it is none. U+FFFD stands for what is none, and so counts as none itself. */
+static size_t character_len(const char *s) {
+    unsigned char lead = (unsigned char)*s;
+    size_t len = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    AUTO_JSON json_t *one = strnlen(s, len) == len ? json_stringn(s, len) : NULL;
+
+    return one && strncmp(s, REPLACEMENT, len) != 0 ? len : 0;
+}
+
 json_t *json_text(const char *s) {
-    json_t *value = json_string(s);
-    struct buf out = BUF_INIT;
+    json_t *value = strstr(s, REPLACEMENT) ? NULL : json_string(s);
+    AUTO_BUF struct buf out = BUF_INIT;
     int r = 0;
 
-    for (; !value && !r && *s; s++)
-        r = (unsigned char)*s < 0x80 ? buf_append(&out, s, 1) : buf_puts(&out, "\xef\xbf\xbd");
-    if (!value && !r)
-        value = json_string(out.data);
-    buf_free(&out);
-    return value;
+    while (!value && !r && *s) {
+        size_t len = character_len(s);
+        r = len ? buf_append(&out, s, len) : buf_printf(&out, REPLACEMENT "%02X", (unsigned)(unsigned char)*s);
+        s += len ? len : 1;
+    }
+    return value || r ? value : json_string(out.data ? out.data : "");
 }

@@ -26,8 +26,10 @@ int json_get_object(const json_t *obj, const char *where, const char *key, bool 
 /* Reads and parses a file of at most max bytes; the error names file, line and column. *out is a new reference. */
 int json_load_path(const char *path, size_t max, json_t **out, struct err *e);
 
-/* A string of s; if that is no UTF-8, which JSON has to be, with U+FFFD for each byte that is not ASCII. NULL: no
- * memory. */
+/*
+ * A string of s. JSON has to be UTF-8: a byte that is none becomes U+FFFD and two digits, as does one of U+FFFD itself,
+ * so that no two texts become the same. NULL: no memory.
+ */
 json_t *json_text(const char *s);
 
 #endif

@@ -81,12 +81,46 @@ static void a_bad_file_is_told_with_line_and_column(void **state) {
     assert_int_equal(json_load_path(path, 4, &out, &e), -ENOENT);
 }
 
+static void any_text_becomes_one_of_its_own(void **state) {
+    static const struct {
+        const char *text, *json;
+    } texts[] = {
+        {"", ""},
+        {"na\xc3\xafve \xf0\x9f\x98\x80 %FF \\xFF", "na\xc3\xafve \xf0\x9f\x98\x80 %FF \\xFF"},
+        {"a\xff", "a\xef\xbf\xbd"
+                  "FF"},
+        {"a\xfe", "a\xef\xbf\xbd"
+                  "FE"},
+        {"\xc3\xaf\xc3", "\xc3\xaf\xef\xbf\xbd"
+                         "C3"},
+        {"\xe2\x82/\xed\xa0\x80", "\xef\xbf\xbd"
+                                  "E2\xef\xbf\xbd"
+                                  "82/\xef\xbf\xbd"
+                                  "ED\xef\xbf\xbd"
+                                  "A0\xef\xbf\xbd"
+                                  "80"},
+        {"a\xef\xbf\xbd"
+         "FF",
+         "a\xef\xbf\xbd"
+         "EF\xef\xbf\xbd"
+         "BF\xef\xbf\xbd"
+         "BDFF"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        AUTO_JSON json_t *value = json_text(texts[i].text);
+        assert_string_equal(json_string_value(value), texts[i].json);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_type_is_read),
         cmocka_unit_test(absent_and_null_leave_the_value_alone),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_bad_file_is_told_with_line_and_column),
+        cmocka_unit_test(any_text_becomes_one_of_its_own),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from builds import Built, Images, build
+from builds import Built, Images, build, tar_with
 from images import tar_of
 
 DPKG = b"""Package: libc6
@@ -245,6 +245,16 @@ def test_the_same_each_time_and_its_options(keelson, images):
     (keelson.home / "taken.yml").write_text(taken)
     assert "files[2] has put something there; see --sbom-output" in keelson.fails("build", "-f", "tar", "taken.yml")
     assert "want a path" in keelson.fails("build", "--sbom-output", "../x", "t.yml")
+
+
+def test_names_that_are_no_utf8_stay_apart(keelson, images):
+    """SPDX is UTF-8; tars are not."""
+    entries = [({"name": name.decode("utf-8", "surrogateescape")}, b"x") for name in (b"n/\xff", b"n/\xfe", b"n/\xc3\xa4", b"n/\xef\xbf\xbdFF")]
+    images.image("raw", tar_with(entries))
+    doc = build(keelson, "init: [t/raw]\n", sbom=True).json("sbom.spdx.json")
+    names = [f["fileName"] for f in doc["files"] if f["fileName"].startswith("./n/")]
+    assert names == ["./n/\u00e4", "./n/\ufffdEF\ufffdBF\ufffdBDFF", "./n/\ufffdFE", "./n/\ufffdFF"]
+    check_spdx(doc)
 
 
 @pytest.mark.parametrize("path, says", [
