@@ -207,7 +207,7 @@ static void a_strangers_link_is_not_followed(void **state) {
 
 static void a_file_without_a_name_is_in_tmpdir(void **state) {
     AUTO_TEMP_DIR struct temp_dir t = {""};
-    struct stat of_dir, of_file;
+    struct stat of_dir = {0}, of_file = {0};
     struct err e = {0};
     char back[2];
 

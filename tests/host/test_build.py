@@ -200,8 +200,9 @@ def test_the_same_bytes(keelson, images, formats, public):
     assert seen[0] and all(s == seen[0] for s in seen)
 
 
-@pytest.mark.parametrize("words", [["-f", "kernel+initrd", "--no-sbom"], ["-f", "tar,tar-kernel-initrd", "--no-sbom"], ["-f", "tar"],
-                                   ["-f", "tar", "--no-sbom", "--decompress-kernel"]])
+@pytest.mark.parametrize("words", [
+    ["-f", "kernel+initrd", "--no-sbom"], ["-f", "tar,tar-kernel-initrd", "--no-sbom"], ["-f", "tar"],
+    ["-f", "tar", "--no-sbom", "--decompress-kernel"]])
 def test_temporary_files_are_where_tmpdir_says(keelson, images, words):
     """And nowhere else: a full /tmp does not matter."""
     images.image("kernel", {"kernel": gzip.compress(b"k" * 1000), "kernel.tar": tar_with([])})

@@ -60,7 +60,8 @@ def test_what_may_be_replaced(keelson, images):
 
 def test_an_optional_file_takes_the_place_of_another(keelson, images):
     """The last that is there, once in the tar, whichever of them are."""
-    yaml = "files:\n  - {path: a, contents: default}\n  - {path: ./a, source: one, optional: true}\n  - {path: a, source: two, optional: true}\n"
+    yaml = ("files:\n  - {path: a, contents: default}\n  - {path: ./a, source: one, optional: true}\n"
+            "  - {path: a, source: two, optional: true}\n")
     assert build(keelson, yaml).read("a") == b"default"
     for name, there in (("two", b"2"), ("one", b"2")):
         (keelson.home / name).write_bytes(there)

@@ -249,8 +249,8 @@ def test_the_same_each_time_and_its_options(keelson, images):
 
 def test_names_that_are_no_utf8_stay_apart(keelson, images):
     """SPDX is UTF-8; tars are not."""
-    entries = [({"name": name.decode("utf-8", "surrogateescape")}, b"x") for name in (b"n/\xff", b"n/\xfe", b"n/\xc3\xa4", b"n/\xef\xbf\xbdFF")]
-    images.image("raw", tar_with(entries))
+    names = (b"n/\xff", b"n/\xfe", b"n/\xc3\xa4", b"n/\xef\xbf\xbdFF")
+    images.image("raw", tar_with([({"name": name.decode("utf-8", "surrogateescape")}, b"x") for name in names]))
     doc = build(keelson, "init: [t/raw]\n", sbom=True).json("sbom.spdx.json")
     names = [f["fileName"] for f in doc["files"] if f["fileName"].startswith("./n/")]
     assert names == ["./n/\u00e4", "./n/\ufffdEF\ufffdBF\ufffdBDFF", "./n/\ufffdFE", "./n/\ufffdFF"]
@@ -260,12 +260,15 @@ def test_names_that_are_no_utf8_stay_apart(keelson, images):
 @pytest.mark.parametrize("path, says", [
     ("etc/hosts", "could not put the SBOM at /etc/hosts: init[0] has put something there; see --sbom-output"),
     ("own/file", "could not put the SBOM at /own/file: files[0] has put something there; see --sbom-output"),
-    ("etc/hosts/x", "/etc/hosts/x of sbom (linuxkit.sbom) would lie below /etc/hosts, which is a file of init[0] (docker.io/t/alpine)"),
-    ("own/file/a/x", "/own/file/a of sbom (linuxkit.sbom) would lie below /own/file, which is a file of files[0] (linuxkit.files)"),
-    ("own/link/x", "/own/link/x of sbom (linuxkit.sbom) would pass through the link /own/link -> /etc of files[1] (linuxkit.files)"),
+    ("etc/hosts/x",
+     "/etc/hosts/x of sbom (linuxkit.sbom) would lie below /etc/hosts, which is a file of init[0] (docker.io/t/alpine)"),
+    ("own/file/a/x",
+     "/own/file/a of sbom (linuxkit.sbom) would lie below /own/file, which is a file of files[0] (linuxkit.files)"),
+    ("own/link/x",
+     "/own/link/x of sbom (linuxkit.sbom) would pass through the link /own/link -> /etc of files[1] (linuxkit.files)"),
 ])
 @pytest.mark.parametrize("form", ["tar", "kernel+initrd"])
 def test_what_is_in_its_place_is_named(keelson, images, path, says, form):
-    (keelson.home / "bad.yml").write_text("kernel: {image: t/kernel}\ninit: [t/alpine]\nfiles:\n  - {path: own/file, contents: x}\n"
-                                          "  - {path: own/link, symlink: /etc}\n")
+    (keelson.home / "bad.yml").write_text("kernel: {image: t/kernel}\ninit: [t/alpine]\nfiles:\n"
+                                          "  - {path: own/file, contents: x}\n  - {path: own/link, symlink: /etc}\n")
     assert keelson.fails("build", "--offline", "-f", form, "--sbom-output", path, "bad.yml") == "keelson: " + says

@@ -290,17 +290,16 @@ static yaml_mark_t mark_of(const struct reader *r, size_t offset) {
     return at;
 }
 
-static void unreadable(struct reader *r, const yaml_parser_t *p) {
+static void unreadable(struct reader *r, const yaml_parser_t *p, const char *why) {
     yaml_mark_t at = mark_of(r, p->problem_offset);
 
     if (p->problem_value < 0)
-        (void)refuse(r, &at, "not valid YAML: %s; write the file in UTF-8", p->problem);
-    else if (strstr(p->problem, "control characters"))
-        (void)refuse(r, &at, "not valid YAML: %s: U+%04X; in double quotes it may stand as \"\\u%04X\"", p->problem,
+        (void)refuse(r, &at, "not valid YAML: %s; write the file in UTF-8", why);
+    else if (strstr(why, "control characters"))
+        (void)refuse(r, &at, "not valid YAML: %s: U+%04X; in double quotes it may stand as \"\\u%04X\"", why,
                      (unsigned)p->problem_value, (unsigned)p->problem_value);
     else
-        (void)refuse(r, &at, "not valid YAML: %s: 0x%02X; write the file in UTF-8", p->problem,
-                     (unsigned)p->problem_value);
+        (void)refuse(r, &at, "not valid YAML: %s: 0x%02X; write the file in UTF-8", why, (unsigned)p->problem_value);
 }
 
 static void syntax_error(struct reader *r, const yaml_parser_t *p) {
@@ -309,7 +308,7 @@ static void syntax_error(struct reader *r, const yaml_parser_t *p) {
     bool tab = !strcmp(why, "found character that cannot start any token");
 
     if (p->error == YAML_READER_ERROR)
-        unreadable(r, p);
+        unreadable(r, p, why);
     else
         (void)refuse(r, scanned ? &p->problem_mark : &p->mark, "not valid YAML: %s%s%s%s", why, p->context ? " " : "",
                      p->context ? p->context : "", tab ? "; indent with blanks, not with tabs" : "");
