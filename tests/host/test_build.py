@@ -41,6 +41,13 @@ def images(keelson):
     return out
 
 
+def test_the_outputs_are_called_after_the_last_file(keelson, images):
+    """As LinuxKit's: what is common to many comes before what one appliance has of its own."""
+    (keelson.home / "own.yml").write_text("services: []\n")
+    keelson.run("build", "--offline", "--no-sbom", "t.yml", "own.yml")
+    assert (keelson.home / "own-kernel").exists() and not (keelson.home / "t-kernel").exists()
+
+
 def test_an_unknown_format_comes_first(keelson, images):
     (keelson.home / "wrong.yml").write_text("nonsense: 1\n")
     message = keelson.run("build", "-f", "nonsense", "wrong.yml", check=False).stderr

@@ -111,7 +111,7 @@ static int take_input_tar(void *to, const char *word) {
 static int read_options(int argc, char **argv, struct options *o, int *first) {
     const struct option_row rows[] = {
         OPTION_TEXT("name", "NAME", o->name,
-                    "prefix of the output files (default: the first file's name without .yml)"),
+                    "prefix of the output files (default: the last file's name without .yml)"),
         OPTION_TEXT("dir", "DIR", o->dir, "directory for the output files (default: .)"),
         {.name = "o",
          .letter = 'o',
@@ -193,7 +193,7 @@ static int parse_options(int argc, char **argv, struct options *o, int *first) {
     return r;
 }
 
-/* DIR/NAME, where NAME is the first file's without its folder and .yml. */
+/* DIR/NAME, where NAME is the last file's without its folder and .yml. */
 static char *output_base(const struct options *o, const char *file) {
     const char *slash = strrchr(file, '/');
     const char *name = o->name ? o->name : !strcmp(file, "-") ? "stdin" : slash ? slash + 1 : file;
@@ -374,7 +374,7 @@ static int build(const struct options *o, char **words, size_t len, struct probl
         return r;
     if (o->dry_run)
         return print_config(&config, e);
-    AUTO_FREE char *base = output_base(o, words[0]);
+    AUTO_FREE char *base = output_base(o, words[len - 1]);
     if (!r && (!base || !roots))
         r = err_errno(e, -ENOMEM, "could not open the output");
     if (!r)
