@@ -1,27 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/output/cpio.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tools/output/cpio.h"
+#include "lib/array.h"
 
 /* What cpio(1) reads at a time: so it can be run again for the archive that follows. */
 #define CPIO_BLOCK 512
 #define TRAILER "TRAILER!!!"
+#define REMOVED "replaced" /* where a link leads to that is there to be replaced */
 
 struct header {
     uint32_t ino, mode, uid, gid, nlink, mtime, size, dev_major, dev_minor;
     const char *name;
 };
 
-int cpio_init(struct cpio *c, struct stream *stream, struct err *e) {
-    *c = (struct cpio){.stream = stream, .linked = json_object()};
-    return c->linked ? 0 : err_errno(e, -ENOMEM, "could not start the archive");
+/* What has several names, or is a device. */
+struct cpio_shared {
+    struct header header; /* of its first name */
+    const char *link;     /* a symlink's target */
+    uint32_t archive;
+};
+
+void cpio_init(struct cpio *c) {
+    *c = (struct cpio){.names = PATHMAP_INIT};
+}
+
+void cpio_begin(struct cpio *c, struct stream *stream) {
+    c->stream = stream;
+    c->last_ino = 0;
+    c->archive = ++c->archives;
+}
+
+uint32_t cpio_begin_apart(struct cpio *c) {
+    return ++c->archives;
 }
 
 void cpio_fini(struct cpio *c) {
-    json_decref(c->linked);
-    c->linked = NULL;
+    pathmap_free(&c->names);
+    free(c->shared);
+    cpio_init(c);
 }
 
 static int write_header(struct cpio *c, const struct header *h, struct err *e) {
@@ -45,52 +65,128 @@ static mode_t file_type(enum entry_type type) {
     return types[type];
 }
 
-/* Inode and link count. A hard link whose target was not announced to have several names cannot be told the kernel. */
-static int number(struct cpio *c, const struct entry *entry, struct header *h, struct err *e) {
-    h->ino = ++c->last_ino;
-    h->nlink = entry->type == ENTRY_DIR ? 2 : 1;
-    if (entry->type == ENTRY_HARDLINK) {
-        const json_t *target = json_object_get(c->linked, entry->link);
-        if (!target)
-            return err_set(e, -ENOTSUP, "could not store %s: it is a hard link to %s, which did not come before it",
-                           entry->path, entry->link);
-        h->ino = (uint32_t)json_integer_value(target);
-        h->nlink = 2;
-    } else if (entry->type == ENTRY_FILE && entry->nlink > 1) {
-        h->nlink = entry->nlink;
-        if (json_object_set_new(c->linked, entry->path, json_integer(h->ino)) < 0)
-            return err_errno(e, -ENOMEM, "could not store %s", entry->path);
-    }
-    return 0;
+static const struct cpio_shared *find_shared(const struct cpio *c, const char *path) {
+    uint32_t index = pathmap_get(&c->names, path, strlen(path));
+
+    return index ? &c->shared[index - 1] : NULL;
 }
 
-int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_content *content, struct err *e) {
-    uint64_t size = entry->type == ENTRY_FILE ? entry->size : entry->type == ENTRY_SYMLINK ? strlen(entry->link) : 0;
+/* What all names of the entry have in common, for those that come later. */
+static int share(struct cpio *c, const struct entry *entry, const struct header *h, uint32_t archive) {
+    const char *link = entry->type == ENTRY_SYMLINK ? arena_string(&c->names.strings, entry->link) : NULL;
+
+    if (ARRAY_ROOM(c->shared, c->shared_len, c->shared_cap) < 0 || (entry->type == ENTRY_SYMLINK && !link))
+        return -ENOMEM;
+    struct cpio_shared *s = &c->shared[c->shared_len++];
+    *s = (struct cpio_shared){.header = *h, .link = link, .archive = archive};
+    s->header.name = NULL;
+    return pathmap_set(&c->names, entry->path, (uint32_t)c->shared_len);
+}
+
+/* The name stands for this entry from now on. */
+static int take_name(struct cpio *c, const struct entry *entry, const struct header *h, uint32_t archive,
+                     struct err *e) {
+    bool device = entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK;
+    int r = 0;
+
+    if (entry->type == ENTRY_HARDLINK)
+        r = pathmap_set(&c->names, entry->path, pathmap_get(&c->names, entry->link, strlen(entry->link)));
+    else if (entry->type != ENTRY_DIR && (device || entry->nlink > 1))
+        r = share(c, entry, h, archive);
+    else if (find_shared(c, entry->path))
+        r = pathmap_set(&c->names, entry->path, 0);
+    return r ? err_errno(e, r, "could not store %s", entry->path) : 0;
+}
+
+static struct header header_of(const struct entry *entry) {
     struct header h = {
         .mode = (uint32_t)(file_type(entry->type) | (entry->mode & 07777)),
         .uid = entry->uid,
         .gid = entry->gid,
+        .nlink = entry->type == ENTRY_DIR ? 2
+                 : entry->nlink > 1       ? entry->nlink
+                                          : 1,
         .mtime = entry->mtime < 0            ? 0
                  : entry->mtime > UINT32_MAX ? UINT32_MAX
                                              : (uint32_t)entry->mtime,
-        .size = (uint32_t)size,
         .name = entry->path,
     };
 
-    if (size > UINT32_MAX)
-        return err_set(e, -EFBIG, "could not store %s: an initrd takes files up to 4 GiB only", entry->path);
     if (entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK) {
         h.dev_major = entry->dev_major;
         h.dev_minor = entry->dev_minor;
     }
-    int r = number(c, entry, &h, e);
+    return h;
+}
+
+/* A name that the kernel would not remove. */
+static bool replaces(const struct cpio *c, const struct entry *entry) {
+    const struct cpio_shared *old = entry->type == ENTRY_HARDLINK ? NULL : find_shared(c, entry->path);
+
+    return old && !S_ISLNK(old->header.mode) && (old->header.mode & S_IFMT) == file_type(entry->type);
+}
+
+int cpio_tell(struct cpio *c, uint32_t archive, const struct entry *entry, bool *replaced, struct err *e) {
+    const struct header h = header_of(entry);
+    const struct cpio_shared *old = find_shared(c, entry->path);
+
+    *replaced = old && old->archive != archive && replaces(c, entry);
+    return take_name(c, entry, &h, archive, e);
+}
+
+static int write_link(struct cpio *c, struct header h, const char *target, struct err *e) {
+    h.ino = ++c->last_ino;
+    h.nlink = 1;
+    h.size = (uint32_t)strlen(target);
+    int r = write_header(c, &h, e);
     if (!r)
-        r = write_header(c, &h, e);
-    if (!r && entry->type == ENTRY_SYMLINK)
-        r = stream_write(c->stream, entry->link, (size_t)size, e);
-    else if (!r && entry->type == ENTRY_FILE)
-        r = stream_copy(c->stream, content, size, entry->path, e);
+        r = stream_write(c->stream, target, h.size, e);
     return r ? r : stream_pad(c->stream, 4, e);
+}
+
+int cpio_remove(struct cpio *c, const char *path, struct err *e) {
+    return write_link(c, (struct header){.mode = S_IFLNK | 0777, .name = path}, REMOVED, e);
+}
+
+/* A hard link whose target was not announced to have several names cannot be told the kernel. */
+static int add_hard_link(struct cpio *c, const struct entry *entry, struct err *e) {
+    const struct cpio_shared *target = find_shared(c, entry->link);
+
+    if (!target || target->archive != c->archive)
+        return err_set(e, -ENOTSUP, "could not store %s: it is a hard link to %s, which did not come before it",
+                       entry->path, entry->link);
+    if (target == find_shared(c, entry->path)) /* the kernel would remove the name first, and find nothing then */
+        return 0;
+    struct header h = target->header;
+    h.name = entry->path;
+    if (S_ISLNK(h.mode))
+        return write_link(c, h, target->link, e);
+    c->last_ino++;
+    return write_header(c, &h, e);
+}
+
+static int add_other(struct cpio *c, const struct entry *entry, struct header *h, const struct entry_content *content,
+                     struct err *e) {
+    if (entry->type == ENTRY_SYMLINK)
+        return write_link(c, *h, entry->link, e);
+    if (entry->type == ENTRY_FILE && entry->size > UINT32_MAX)
+        return err_set(e, -EFBIG, "could not store %s: an initrd takes files up to 4 GiB only", entry->path);
+    h->ino = ++c->last_ino;
+    struct header with_size = *h;
+    with_size.size = entry->type == ENTRY_FILE ? (uint32_t)entry->size : 0;
+    int r = write_header(c, &with_size, e);
+    if (!r && entry->type == ENTRY_FILE)
+        r = stream_copy(c->stream, content, entry->size, entry->path, e);
+    return r ? r : stream_pad(c->stream, 4, e);
+}
+
+int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_content *content, struct err *e) {
+    struct header h = header_of(entry);
+    int r = replaces(c, entry) ? cpio_remove(c, entry->path, e) : 0;
+
+    if (!r)
+        r = entry->type == ENTRY_HARDLINK ? add_hard_link(c, entry, e) : add_other(c, entry, &h, content, e);
+    return r ? r : take_name(c, entry, &h, c->archive, e);
 }
 
 int cpio_end(struct cpio *c, struct err *e) {

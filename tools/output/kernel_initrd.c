@@ -30,8 +30,6 @@ static int end_cpio(struct kernel_initrd *k, struct err *e) {
 
     if (!r && k->in_cpio)
         r = stream_end(k->initrd, e);
-    if (k->in_cpio)
-        cpio_fini(&k->cpio);
     k->in_cpio = false;
     return r;
 }
@@ -42,7 +40,7 @@ static int begin_cpio(struct kernel_initrd *k, struct err *e) {
     if (!r)
         r = stream_compress(k->initrd, k->compression, e);
     if (!r)
-        r = cpio_init(&k->cpio, k->initrd, e);
+        cpio_begin(&k->cpio, k->initrd);
     k->in_cpio = !r;
     if (!r && k->boot.path)
         r = cpio_add(&k->cpio, &k->boot, NULL, e);
@@ -100,11 +98,30 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
     return r ? r : cpio_add(&k->cpio, entry, content, e);
 }
 
+struct told {
+    struct kernel_initrd *k;
+    uint32_t archive;
+};
+
+static int tell(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
+    const struct told *t = data;
+    bool replaces = false;
+    int r = cpio_tell(&t->k->cpio, t->archive, entry, &replaces, e);
+
+    (void)content;
+    if (!r && replaces && !t->k->in_cpio)
+        r = begin_cpio(t->k, e);
+    return r || !replaces ? r : cpio_remove(&t->k->cpio, entry->path, e);
+}
+
 static int add_segment(struct output *o, const struct segment *s, struct err *e) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
+    struct told told = {.k = k, .archive = cpio_begin_apart(&k->cpio)};
     struct stream *ucode = NULL;
     int r = k->boot.path ? begin_cpio(k, e) : 0;
 
+    if (!r)
+        r = segment_each(s, tell, &told, e);
     if (!r)
         r = end_cpio(k, e);
     if (!r && s->size[SEGMENT_UCODE])
@@ -139,8 +156,7 @@ static void free_kernel_initrd(struct output *o) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
     struct stream *const all[] = {k->kernel, k->ucode, k->initrd, k->cmdline};
 
-    if (k->in_cpio)
-        cpio_fini(&k->cpio);
+    cpio_fini(&k->cpio);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         if (all[i])
             stream_free(all[i]);
@@ -167,6 +183,7 @@ int output_kernel_initrd_new(const char *base, enum compression compression, boo
         return err_errno(e, -ENOMEM, "could not write %s", base);
     k->base.type = &type;
     k->compression = compression;
+    cpio_init(&k->cpio);
     k->kernel_path = suffixed(base, KERNEL_SUFFIX);
     k->initrd_path = suffixed(base, INITRD_SUFFIX);
     k->cmdline_path = suffixed(base, CMDLINE_SUFFIX);

@@ -214,8 +214,9 @@ int segment_output_new(int fd, enum compression compression, segment_keep_fn *ke
     s->keep_data = data;
     s->sha1 = EVP_MD_CTX_new();
     int r = s->sha1 ? stream_open_fd(fd, &s->initrd, e) : err_errno(e, -ENOMEM, "could not keep a part");
+    cpio_init(&s->cpio);
     if (!r)
-        r = cpio_init(&s->cpio, s->initrd, e);
+        cpio_begin(&s->cpio, s->initrd);
     if (r < 0)
         free_segment(&s->base);
     else
@@ -254,6 +255,17 @@ int segment_append(const struct segment *s, enum segment_file which, struct stre
     return stream_append(to, s->fd, offset_of(s, which), s->size[which], e);
 }
 
+int segment_each(const struct segment *s, entry_fn *fn, void *data, struct err *e) {
+    int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    AUTO_FCLOSE FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+    if (!f && fd >= 0)
+        (void)close(fd);
+    if (!f || fseeko(f, (off_t)offset_of(s, SEGMENT_LIST), SEEK_SET) < 0)
+        return err_errno(e, -errno, "could not read a list of entries");
+    return listing_read(f, s->size[SEGMENT_LIST], fn, data, e);
+}
+
 struct listed {
     struct output *output;
     const struct origin *origin;
@@ -267,14 +279,8 @@ static int add_listed(void *data, const struct entry *entry, const struct entry_
 
 int segment_list(const struct segment *s, struct output *o, const struct origin *origin, struct err *e) {
     struct listed listed = {.output = o, .origin = origin};
-    int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-    AUTO_FCLOSE FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
-    if (!f && fd >= 0)
-        (void)close(fd);
-    if (!f || fseeko(f, (off_t)offset_of(s, SEGMENT_LIST), SEEK_SET) < 0)
-        return err_errno(e, -errno, "could not read a list of entries");
-    return listing_read(f, s->size[SEGMENT_LIST], add_listed, &listed, e);
+    return segment_each(s, add_listed, &listed, e);
 }
 
 int segment_read_note(const struct segment *s, struct buf *b, struct err *e) {

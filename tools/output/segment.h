@@ -34,8 +34,9 @@ int segment_output_note(struct output *o, const void *data, size_t len, struct e
 int segment_open(int fd, struct segment *s, struct err *e);
 /* Appends one of its files to a stream, as it is. */
 int segment_append(const struct segment *s, enum segment_file which, struct stream *to, struct err *e);
-/* Adds the entries to an output, as those of the origin: with the SHA-1 of contents instead of contents, unless kept.
- */
+/* Its entries, with the SHA-1 of contents instead of contents, unless kept. */
+int segment_each(const struct segment *s, entry_fn *fn, void *data, struct err *e);
+/* Adds them to an output, as those of the origin. */
 int segment_list(const struct segment *s, struct output *o, const struct origin *origin, struct err *e);
 /* The note, appended to b. */
 int segment_read_note(const struct segment *s, struct buf *b, struct err *e);

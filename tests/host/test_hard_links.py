@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files with several names: what they are in a layer, they are in a tar and in an initrd."""
+import pytest
+from builds import Images, Built, tar_with
+from images import bzimage
+from initramfs import Initramfs
+from test_layers import BLOCK, CHAR, FIFO, HARD, LINK
+
+
+@pytest.fixture
+def images(keelson):
+    out = Images(keelson.cache)
+    out.image("kernel", {"kernel": bzimage(b"code" * 1000)})
+    return out
+
+
+YAML = "kernel: {image: t/kernel, tar: none}\ninit: [t/x]\n"
+
+
+def both(keelson, yaml=YAML):
+    """Of one YAML: the root that a tar unpacks to, and that an initrd does; made at once, and each alone."""
+    (keelson.home / "t.yml").write_text(yaml)
+    keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "tar,kernel+initrd", "t.yml")
+    data = (keelson.home / "t-initrd.img").read_bytes()
+    keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "--name", "u", "t.yml")
+    assert (keelson.home / "u-initrd.img").read_bytes() == data
+    return Built(keelson.home / "t.tar"), Initramfs(data)
+
+
+def file(name, data=b"x", **kw):
+    return ({"name": name, "mode": 0o644, **kw}, data)
+
+
+def hard(name, to, **kw):
+    return ({"name": name, "type": HARD, "linkname": to, "mode": 0o644, **kw}, None)
+
+
+def test_to_what_is_no_file(keelson, images):
+    images.image("x", tar_with([
+        ({"name": "link", "type": LINK, "linkname": "a/b", "uid": 7, "gid": 8}, None), hard("link2", "link"),
+        ({"name": "char", "type": CHAR, "devmajor": 1, "devminor": 3, "mode": 0o600}, None), hard("char2", "char"),
+        ({"name": "block", "type": BLOCK, "devmajor": 7, "devminor": 1}, None), hard("block2", "block"),
+        ({"name": "pipe", "type": FIFO, "mode": 0o622}, None), hard("pipe2", "pipe")]))
+    tar, root = both(keelson)
+    for name in ("link", "char", "block", "pipe"):
+        assert tar.entries[name + "2"].islnk() and tar.entries[name + "2"].linkname == name
+    for name in ("link", "link2"):
+        link = root.root[name]
+        assert (link.mode, link.data, link.uid, link.gid) == (0o120644, b"a/b", 7, 8)
+    assert root.names("char") == ["char", "char2"] and root.root["char"].device == (1, 3)
+    assert root.names("block") == ["block", "block2"] and root.root["block"].device == (7, 1)
+    assert root.names("pipe") == ["pipe", "pipe2"] and root.root["pipe"].mode == 0o010622
+
+
+def test_of_a_name_that_is_no_text(keelson, images):
+    images.image("x", tar_with([file("a\udcff"), hard("b\udcfe", "a\udcff")]))
+    _, root = both(keelson)
+    assert root.names("a\udcff") == ["a\udcff", "b\udcfe"]
+
+
+def test_one_name_is_replaced(keelson, images):
+    """The others keep what they are: the kernel writes into a file that is there."""
+    names = [file("bin/a", b"old"), *(hard(f"bin/{x}", "bin/a") for x in "bcde")]
+    device = {"type": CHAR, "devmajor": 1, "devminor": 3}
+    images.image("x", tar_with([*names, ({"name": "dev/x", **device}, None), hard("dev/y", "dev/x")]))
+    images.image("later", tar_with([file("bin/a", b"later"), file("bin/d", b"later"), hard("bin/e", "bin/d"),
+                                    ({"name": "dev/x", **device, "devminor": 5}, None)]))
+    tar, root = both(keelson, YAML.replace("t/x", "t/x, t/later") +
+                     "files: [{path: bin/b, contents: files}, {path: bin/e, contents: files}]\n")
+    assert tar.entries["bin/a"].isreg() and tar.read("bin/a") == b"later"
+    assert {n: root.read("bin/" + n) for n in "abcde"} == \
+        {"a": b"later", "b": b"files", "c": b"old", "d": b"later", "e": b"files"}
+    assert root.names("bin/c") == ["bin/c"]
+    assert root.root["dev/x"].device == (1, 5) and root.root["dev/y"].device == (1, 3)
+
+
+def test_a_replaced_name_has_others_again(keelson, images):
+    images.image("x", tar_with([file("a", b"1"), hard("b", "a"), hard("c", "a")]))
+    images.image("y", tar_with([file("b", b"2"), hard("c", "b"), hard("d", "b")]))
+    _, root = both(keelson, YAML.replace("t/x", "t/x, t/y, t/x, t/y") + "files: [{path: d, contents: '3'}]\n")
+    assert {n: root.read(n) for n in "abcd"} == {"a": b"1", "b": b"2", "c": b"2", "d": b"3"}
+    assert root.names("b") == ["b", "c"]
