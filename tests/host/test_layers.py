@@ -199,3 +199,32 @@ def test_sparse_files(keelson, images):
     message = keelson.fails("build", "--no-sbom", "t.yml")
     assert "sparse" in message and names_image_and_layer(message, blob), message
     assert not list(keelson.home.glob("t-*"))
+
+
+@pytest.mark.parametrize("entry, says", [
+    ({"uid": 2**32}, "f belongs to user 4294967296: ids are numbers from 0 to 4294967294"),
+    ({"gid": 2**32 + 5}, "f belongs to group 4294967301"),
+    ({"uid": 2**32 - 1}, "f belongs to user 4294967295"),
+    ({"pax_headers": {f"SCHILY.xattr.user.x{i}": "v" for i in range(65)}}, "f has 65 extended attributes: at most 64 are"),
+    ({"pax_headers": {f"SCHILY.xattr.user.{'n' * 300}": "v"}}, "f has an extended attribute whose name is too long"),
+])
+def test_what_cannot_be_kept_is_refused(keelson, images, entry, says):
+    blob = images.image("x", tar_with([({"name": "f", **entry}, b"x")]))[0]
+    message = refused(keelson, YAML)
+    assert says in message and names_image_and_layer(message, blob), message
+
+
+def test_negative_ids_are_refused(keelson, images):
+    info = tarfile.TarInfo("f")
+    info.uid = -5
+    blob = images.image("x", info.tobuf(tarfile.GNU_FORMAT) + b"\0" * 1024)[0]
+    message = refused(keelson, YAML)
+    assert "f belongs to user -5" in message and names_image_and_layer(message, blob), message
+
+
+def test_as_much_as_can_be_kept(keelson, images):
+    xattrs = {f"SCHILY.xattr.user.{i:0250}": f"v{i}" for i in range(64)}
+    images.image("x", tar_with([({"name": "f", "uid": 2**32 - 2, "gid": 2**32 - 2, "pax_headers": xattrs}, b"x")]))
+    f = build(keelson, YAML).entries["f"]
+    assert (f.uid, f.gid) == (2**32 - 2, 2**32 - 2)
+    assert {k: v for k, v in f.pax_headers.items() if "xattr" in k} == xattrs

@@ -134,19 +134,51 @@ static int entry_type_of(struct archive_entry *ae, enum entry_type *type) {
     return -EINVAL; /* a socket */
 }
 
-static size_t read_xattrs(struct archive_entry *ae, struct entry_xattr *out) {
-    size_t n = 0;
+/* Into out, which has room for ENTRY_XATTRS_MAX. */
+static int read_xattrs(struct archive_entry *ae, struct entry_xattr *out, struct entry *entry, struct err *e) {
+    int n = archive_entry_xattr_reset(ae);
 
-    (void)archive_entry_xattr_reset(ae);
-    while (n < ENTRY_XATTRS_MAX && archive_entry_xattr_next(ae, &out[n].name, &out[n].value, &out[n].len) == ARCHIVE_OK)
-        n++;
-    return n;
+    if (n > ENTRY_XATTRS_MAX)
+        return err_set(e, -E2BIG, "%s has %d extended attributes: at most %d are taken", entry->path, n,
+                       ENTRY_XATTRS_MAX);
+    entry->xattrs = out;
+    for (; entry->xattrs_len < (size_t)n; entry->xattrs_len++) {
+        struct entry_xattr *x = &out[entry->xattrs_len];
+        if (archive_entry_xattr_next(ae, &x->name, &x->value, &x->len) != ARCHIVE_OK)
+            return err_set(e, -EBADMSG, "%s has an extended attribute that cannot be read", entry->path);
+        if (strlen(x->name) > ENTRY_XATTR_NAME_MAX)
+            return err_set(e, -ENAMETOOLONG, "%s has an extended attribute whose name is too long: \"%.80s...\"",
+                           entry->path, x->name);
+    }
+    return 0;
+}
+
+static int read_id(int64_t id, const char *what, const char *path, uint32_t *out, struct err *e) {
+    if (id < 0 || id > ENTRY_ID_MAX)
+        return err_set(e, -ERANGE, "%s belongs to %s %lld: ids are numbers from 0 to %u", path, what, (long long)id,
+                       ENTRY_ID_MAX);
+    *out = (uint32_t)id;
+    return 0;
+}
+
+/* All but what it is called and what it is. */
+static int read_metadata(struct archive_entry *ae, struct entry *entry, struct entry_xattr *xattrs, struct err *e) {
+    int r = read_id(archive_entry_uid(ae), "user", entry->path, &entry->uid, e);
+
+    if (!r)
+        r = read_id(archive_entry_gid(ae), "group", entry->path, &entry->gid, e);
+    entry->mode = archive_entry_perm(ae);
+    entry->size = entry->type == ENTRY_FILE && archive_entry_size(ae) > 0 ? (uint64_t)archive_entry_size(ae) : 0;
+    entry->mtime = archive_entry_mtime(ae);
+    entry->dev_major = major(archive_entry_rdev(ae));
+    entry->dev_minor = minor(archive_entry_rdev(ae));
+    return r ? r : read_xattrs(ae, xattrs, entry, e);
 }
 
 static int one_entry(struct reader *reader, struct archive_entry *ae, entry_fn *fn, void *data, struct err *e) {
     char path[ENTRY_PATH_MAX], link[ENTRY_PATH_MAX];
     struct entry_xattr xattrs[ENTRY_XATTRS_MAX];
-    struct entry entry = {.path = path, .xattrs = xattrs};
+    struct entry entry = {.path = path};
     const struct entry_content content = {read_content, reader};
     const char *raw = archive_entry_pathname(ae);
 
@@ -159,22 +191,16 @@ static int one_entry(struct reader *reader, struct archive_entry *ae, entry_fn *
         return err_set(e, -EINVAL, "%s: %s is neither file, directory, link, device nor fifo", reader->what, path);
     if (entry.type == ENTRY_HARDLINK) {
         r = entry_path_clean(archive_entry_hardlink(ae), link, sizeof(link), e);
-        if (r < 0)
-            return err_wrap(e, r, "%s", reader->what);
         entry.link = link;
     } else if (entry.type == ENTRY_SYMLINK) {
         entry.link = archive_entry_symlink(ae);
         if (!entry.link)
             return err_set(e, -EINVAL, "%s: link %s has no target", reader->what, path);
     }
-    entry.mode = archive_entry_perm(ae);
-    entry.uid = (uint32_t)archive_entry_uid(ae);
-    entry.gid = (uint32_t)archive_entry_gid(ae);
-    entry.size = entry.type == ENTRY_FILE && archive_entry_size(ae) > 0 ? (uint64_t)archive_entry_size(ae) : 0;
-    entry.mtime = archive_entry_mtime(ae);
-    entry.dev_major = major(archive_entry_rdev(ae));
-    entry.dev_minor = minor(archive_entry_rdev(ae));
-    entry.xattrs_len = read_xattrs(ae, xattrs);
+    if (!r)
+        r = read_metadata(ae, &entry, xattrs, e);
+    if (r < 0)
+        return err_wrap(e, r, "%s", reader->what);
     return fn(data, &entry, entry.type == ENTRY_FILE ? &content : NULL, e);
 }
 

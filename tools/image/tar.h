@@ -9,6 +9,8 @@
 
 #define ENTRY_PATH_MAX 4096
 #define ENTRY_XATTRS_MAX 64
+#define ENTRY_XATTR_NAME_MAX 255 /* Linux's */
+#define ENTRY_ID_MAX 4294967294U /* one more means "leave it as it is" */
 
 /* A path without ./, leading, trailing and double slashes; "" is the root. -EINVAL for ".." and for what is too long.
  */
