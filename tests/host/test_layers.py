@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import re
 import struct
 import subprocess
 import tarfile
@@ -12,6 +13,7 @@ import pytest
 from builds import Images, Built, build, refused, tar_with
 from conftest import COMMAND, DEADLINE_SECONDS
 from images import COMPRESSORS, LAYER, tar_of
+from initramfs import Initramfs
 
 DIR, LINK, HARD, CHAR, BLOCK, FIFO = b"5", b"2", b"1", b"3", b"4", b"6"
 MEMORY_KIB = 64 << 10
@@ -228,3 +230,18 @@ def test_as_much_as_can_be_kept(keelson, images):
     f = build(keelson, YAML).entries["f"]
     assert (f.uid, f.gid) == (2**32 - 2, 2**32 - 2)
     assert {k: v for k, v in f.pax_headers.items() if "xattr" in k} == xattrs
+
+
+def test_times_that_no_header_holds(keelson, images):
+    """A tar has them; an initrd has 32 bits, and the nearest time that fits."""
+    times = {"before": -5, "never": -2**40, "zero": 0, "last": 8**11 - 1, "later": 8**11, "far": 2**40}
+    images.image("x", tar_with([({"name": name, "mtime": t}, b"x") for name, t in times.items()]))
+    built = build(keelson, YAML)
+    assert {name: built.entries[name].mtime for name in times} == times
+    assert build(keelson, YAML).data == built.data
+    listing = subprocess.run(["tar", "--warning=no-unknown-keyword", "--full-time", "--utc", "-tvf", keelson.home / "t.tar"], capture_output=True,
+                             text=True, check=True)
+    assert re.search(r"1969-12-31 23:59:55 before$", listing.stdout, re.M) and not listing.stderr, listing
+    keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "kernel+initrd", "t.yml")
+    root = Initramfs((keelson.home / "t-initrd.img").read_bytes()).root
+    assert {name: root[name].mtime for name in times} == {name: min(max(t, 0), 2**32 - 1) for name, t in times.items()}

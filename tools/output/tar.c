@@ -18,7 +18,7 @@
 #define BLOCK 512
 #define RC_INIT "bin/rc.init"
 #define OCTAL_7_MAX 07777777U
-#define OCTAL_11_MAX 077777777777ULL
+#define OCTAL_11_MAX 077777777777LL
 
 struct tar {
     struct output base;
@@ -57,10 +57,10 @@ static int text_record(struct buf *b, const char *key, const char *value) {
     return record(b, key, value, strlen(value));
 }
 
-static int number_record(struct buf *b, const char *key, uint64_t value) {
+static int number_record(struct buf *b, const char *key, int64_t value) {
     char text[24];
 
-    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    (void)snprintf(text, sizeof(text), "%lld", (long long)value);
     return text_record(b, key, text);
 }
 
@@ -78,10 +78,12 @@ static int records(struct buf *b, const struct entry *entry, const struct origin
         r = number_record(b, "gid", entry->gid);
     if (!r && entry->link && !is_plain(entry->link, 100))
         r = text_record(b, "linkpath", entry->link);
+    if (!r && (entry->mtime < 0 || entry->mtime > OCTAL_11_MAX))
+        r = number_record(b, "mtime", entry->mtime);
     if (!r && !is_plain(entry->path, 99))
         r = text_record(b, "path", entry->path);
-    if (!r && entry->type == ENTRY_FILE && entry->size > OCTAL_11_MAX)
-        r = number_record(b, "size", entry->size);
+    if (!r && entry->type == ENTRY_FILE && entry->size > (uint64_t)OCTAL_11_MAX)
+        r = number_record(b, "size", (int64_t)entry->size);
     return !r && entry->uid > OCTAL_7_MAX ? number_record(b, "uid", entry->uid) : r;
 }
 
