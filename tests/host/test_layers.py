@@ -245,3 +245,16 @@ def test_times_that_no_header_holds(keelson, images):
     keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "kernel+initrd", "t.yml")
     root = Initramfs((keelson.home / "t-initrd.img").read_bytes()).root
     assert {name: root[name].mtime for name in times} == {name: min(max(t, 0), 2**32 - 1) for name, t in times.items()}
+
+
+def test_the_end_of_an_initrd_is_no_file(keelson, images):
+    blob = images.image("x", {"a": b"1", "TRAILER!!!": b"2", "b/TRAILER!!!": b"3", "c": b"4"})[0]
+    assert build(keelson, YAML).read("TRAILER!!!") == b"2"
+    message = keelson.fails("build", "--offline", "--no-sbom", "t.yml")
+    assert "could not store /TRAILER!!!: in an initrd" in message and names_image_and_layer(message, blob), message
+    images.image("x", {"a": b"1", "b/TRAILER!!!": b"3", "c": b"4"})
+    keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "kernel+initrd", "t.yml")
+    assert Initramfs((keelson.home / "t-initrd.img").read_bytes()).read("b/TRAILER!!!") == b"3"
+    (keelson.home / "bad.yml").write_text(YAML + "files: [{path: TRAILER!!!, contents: x}]\n")
+    message = keelson.fails("build", "--offline", "--no-sbom", "bad.yml")
+    assert "could not store /TRAILER!!!" in message and "bad.yml:2:" in message, message

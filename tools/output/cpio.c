@@ -182,6 +182,9 @@ static int add_other(struct cpio *c, const struct entry *entry, struct header *h
 
 int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_content *content, struct err *e) {
     struct header h = header_of(entry);
+
+    if (!strcmp(entry->path, TRAILER))
+        return err_set(e, -EINVAL, "could not store /%s: in an initrd, that name is the end of an archive", TRAILER);
     int r = replaces(c, entry) ? cpio_remove(c, entry->path, e) : 0;
 
     if (!r)
