@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files with several names: what they are in a layer, they are in a tar and in an initrd."""
+import tarfile
+
 import pytest
 from builds import Images, Built, tar_with
 from images import bzimage
 from initramfs import Initramfs
-from test_layers import BLOCK, CHAR, FIFO, HARD, LINK
+from test_layers import BLOCK, CHAR, DIR, FIFO, HARD, LINK
 
 
 @pytest.fixture
@@ -80,3 +82,38 @@ def test_a_replaced_name_has_others_again(keelson, images):
     _, root = both(keelson, YAML.replace("t/x", "t/x, t/y, t/x, t/y") + "files: [{path: d, contents: '3'}]\n")
     assert {n: root.read(n) for n in "abcd"} == {"a": b"1", "b": b"2", "c": b"2", "d": b"3"}
     assert root.names("b") == ["b", "c"]
+
+
+def test_names_are_counted_once(keelson, images):
+    """A layer may say again what one below it has said."""
+    images.image("x", tar_with([file("a", b"1"), hard("b", "a"), file("c", b"3"), hard("d", "c"), hard("e", "c")]),
+                 tar_with([hard("b", "a"), file("b", b"2"), hard("b", "a")]), tar_with([file(".wh.d"), hard("e", "c")]))
+    _, root = both(keelson)
+    assert root.names("a") == ["a", "b"] and root.names("c") == ["c", "e"]
+    assert {name: nlink for name, _, nlink in root.headers if name in "abcde"} == {"a": 2, "b": 2, "c": 2, "e": 2}
+
+
+def many_links(count):
+    """A tar of a file and hard links to it."""
+    def header(**kw):
+        info = tarfile.TarInfo("link-000000")
+        for key, value in kw.items():
+            setattr(info, key, value)
+        return info.tobuf(tarfile.USTAR_FORMAT)
+    link = header(type=HARD, linkname="bin/tool")
+    before, after, plain = link[:5], link[11:148], sum(link[:148]) + sum(link[156:]) + 8 * 32 - 6 * 48
+    names = (b"%06d" % i for i in range(count))
+    return b"".join([header(name="bin", type=DIR), header(name="bin/tool", size=4) + b"tool".ljust(512, b"\0"),
+                     *(before + n + after + b"%06o\0 " % (plain + sum(n)) + link[156:] for n in names)])
+
+
+def test_of_very_many_names(keelson, images):
+    """With time that grows by the square of their number, this does not end before the command is given up."""
+    count = 300_000
+    images.image("x", many_links(count))
+    (keelson.home / "t.yml").write_text("init: [t/x]\n")
+    keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "tar,kernel+initrd", "t.yml")
+    root = Initramfs((keelson.home / "t-initrd.img").read_bytes())
+    assert len(root.names("bin/tool")) == count + 1 and root.read("link-299999") == b"tool"
+    assert {nlink for name, _, nlink in root.headers if name.startswith("link-")} == {count + 1}
+    assert (keelson.home / "t.tar").read_bytes().count(b"LINUXKIT.location=init[0]") == len(root.headers)

@@ -160,7 +160,8 @@ def test_a_layer_with_nothing_in_it(keelson, images, data, tmp_path):
 
 def test_a_hundred_thousand_entries(keelson, images):
     count = 100_000
-    images.image("x", tar_with([({"name": f"dir{i % 100}/a/file-number-{i}", "mode": 0o644}, b"x") for i in range(count)]))
+    name = "usr/lib/python3/dist-packages/package_{}/submodule/with_an_ordinary_file-number-{}.py"
+    images.image("x", tar_with([({"name": name.format(i % 997, i), "mode": 0o644}, b"x") for i in range(count)]))
     (keelson.home / "t.yml").write_text(YAML)
     peak = peak_kib(keelson, "build", "-f", "tar", "--no-sbom", "t.yml")
     assert sum("file-number-" in n for n in Built(keelson.home / "t.tar").entries) == count
@@ -168,6 +169,15 @@ def test_a_hundred_thousand_entries(keelson, images):
     peak = peak_kib(keelson, "build", "-f", "tar", "t.yml")
     assert sum("file-number-" in f["fileName"] for f in Built(keelson.home / "t.tar").json("sbom.spdx.json")["files"]) == count
     assert peak < MEMORY_KIB
+
+
+def test_very_deep_directories(keelson, images):
+    depth, count = 2040, 500
+    deep = "/".join(["d"] * depth)
+    images.image("x", tar_with([({"name": deep, "type": DIR, "mode": 0o755}, None),
+                                *(({"name": f"{deep}/{i}"}, b"x") for i in range(count))]))
+    entries = build(keelson, YAML).entries
+    assert sum(len(name) == 2 * depth - 1 or name.startswith(deep + "/") for name in entries) == count + 1
 
 
 def test_memory_does_not_follow_the_contents(keelson, images):
@@ -239,8 +249,8 @@ def test_times_that_no_header_holds(keelson, images):
     built = build(keelson, YAML)
     assert {name: built.entries[name].mtime for name in times} == times
     assert build(keelson, YAML).data == built.data
-    listing = subprocess.run(["tar", "--warning=no-unknown-keyword", "--full-time", "--utc", "-tvf", keelson.home / "t.tar"], capture_output=True,
-                             text=True, check=True)
+    listing = subprocess.run(["tar", "--warning=no-unknown-keyword", "--full-time", "--utc", "-tvf", "t.tar"],
+                             cwd=keelson.home, capture_output=True, text=True, check=True)
     assert re.search(r"1969-12-31 23:59:55 before$", listing.stdout, re.M) and not listing.stderr, listing
     keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "kernel+initrd", "t.yml")
     root = Initramfs((keelson.home / "t-initrd.img").read_bytes()).root

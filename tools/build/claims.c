@@ -5,63 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/image/arena.h"
-
-#define SLOTS_MIN 1024 /* a power of two, as all numbers of slots */
+#include "lib/array.h"
+#include "tools/image/pathmap.h"
 
 struct owner {
     char *source, *location;
 };
 
 struct claim {
-    const char *path; /* NULL: an empty slot */
-    const char *link; /* a symlink's target */
-    enum entry_type type;
-    uint32_t owner; /* index */
+    const char *link;   /* a symlink's target */
+    uint32_t owner;     /* index */
+    unsigned char type; /* enum entry_type */
+    bool below_dirs;    /* directories were claimed all the way to it */
 };
 
 struct claims {
     struct output output;
     struct output *inner;
-    struct arena strings;
-    struct claim *slots;
-    size_t slots_len, used;
+    struct pathmap paths; /* -> index into v */
+    struct claim *v;
+    size_t len, cap;
     struct owner *owners;
     size_t owners_len;
 };
 
-static uint64_t hash_of(const char *path, size_t len) {
-    uint64_t h = 14695981039346656037U; /* FNV-1a */
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)path[i]) * 1099511628211U;
-    return h;
-}
-
-/* The slot of the path, or the empty one where it belongs. At most three quarters of the slots are used. */
+/* Of a path, its first len bytes; NULL: nobody has claimed it. */
 static struct claim *find(const struct claims *c, const char *path, size_t len) {
-    for (uint64_t i = hash_of(path, len);; i++) {
-        struct claim *slot = &c->slots[i & (c->slots_len - 1)];
-        if (!slot->path || (!strncmp(slot->path, path, len) && !slot->path[len]))
-            return slot;
-    }
-}
+    const struct pathmap_slot *slot = pathmap_find(&c->paths, path, len);
 
-static int grow(struct claims *c) {
-    struct claims bigger = *c;
-
-    if (c->used < c->slots_len / 4 * 3)
-        return 0;
-    bigger.slots_len = 2 * c->slots_len;
-    bigger.slots = calloc(bigger.slots_len, sizeof(*bigger.slots));
-    if (!bigger.slots)
-        return -ENOMEM;
-    for (size_t i = 0; i < c->slots_len; i++)
-        if (c->slots[i].path)
-            *find(&bigger, c->slots[i].path, strlen(c->slots[i].path)) = c->slots[i];
-    free(c->slots);
-    *c = bigger;
-    return 0;
+    return slot ? &c->v[slot->number] : NULL;
 }
 
 /* The owners come one after another, so it is mostly the last. */
@@ -89,53 +61,81 @@ static const char *type_name(enum entry_type type) {
     return type == ENTRY_DIR ? "a directory" : type == ENTRY_SYMLINK ? "a link" : "a file";
 }
 
-/* "LOCATION, SOURCE" of who has made the claim. */
+/* Because of the claim on the path's first len bytes. */
 static int refuse(const struct claims *c, const struct entry *entry, const struct origin *origin,
-                  const struct claim *old, struct err *e) {
+                  const struct claim *old, size_t len, struct err *e) {
     const struct owner *other = &c->owners[old->owner];
 
-    if (!strcmp(old->path, entry->path))
+    if (!entry->path[len])
         return err_set(e, -EEXIST, "/%s cannot be %s of %s (%s): %s (%s) has %s there", entry->path,
                        type_name(entry->type), origin->location, origin->source, other->location, other->source,
-                       type_name(old->type));
+                       type_name((enum entry_type)old->type));
     if (old->type == ENTRY_SYMLINK)
-        return err_set(e, -EEXIST, "/%s of %s (%s) would pass through the link /%s -> %s of %s (%s)", entry->path,
-                       origin->location, origin->source, old->path, old->link, other->location, other->source);
-    return err_set(e, -EEXIST, "/%s of %s (%s) would lie below /%s, which is a file of %s (%s)", entry->path,
-                   origin->location, origin->source, old->path, other->location, other->source);
+        return err_set(e, -EEXIST, "/%s of %s (%s) would pass through the link /%.*s -> %s of %s (%s)", entry->path,
+                       origin->location, origin->source, (int)len, entry->path, old->link, other->location,
+                       other->source);
+    return err_set(e, -EEXIST, "/%s of %s (%s) would lie below /%.*s, which is a file of %s (%s)", entry->path,
+                   origin->location, origin->source, (int)len, entry->path, other->location, other->source);
 }
 
-static int put(struct claims *c, struct claim *slot, const struct entry *entry, uint32_t owner) {
-    const char *path = slot->path ? slot->path : arena_string(&c->strings, entry->path);
-    const char *link = entry->type == ENTRY_SYMLINK ? arena_string(&c->strings, entry->link) : NULL;
+/* What is above the path has to be directories, if anything; they stay what they are. */
+static int check_above(const struct claims *c, const struct entry *entry, const struct origin *origin, bool *below_dirs,
+                       struct err *e) {
+    const char *last = strrchr(entry->path, '/');
+    const struct claim *parent = last ? find(c, entry->path, (size_t)(last - entry->path)) : NULL;
 
-    c->used += !slot->path;
-    *slot = (struct claim){.path = path, .link = link, .type = entry->type, .owner = owner};
-    return path && (link || entry->type != ENTRY_SYMLINK) ? 0 : -ENOMEM;
+    *below_dirs = !last || (parent && parent->type == ENTRY_DIR && parent->below_dirs);
+    if (*below_dirs)
+        return 0;
+    *below_dirs = true;
+    for (const char *slash = strchr(entry->path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        size_t len = (size_t)(slash - entry->path);
+        const struct claim *above = find(c, entry->path, len);
+        if (above && above->type != ENTRY_DIR)
+            return refuse(c, entry, origin, above, len, e);
+        *below_dirs = *below_dirs && above;
+    }
+    return 0;
 }
 
-int claims_add(struct claims *c, const struct entry *entry, const struct origin *origin, struct err *e) {
+static int put(struct claims *c, struct entry *entry, uint32_t owner, bool below_dirs) {
+    const char *link = entry->type == ENTRY_SYMLINK ? arena_string(&c->paths.strings, entry->link) : NULL;
+    struct pathmap_slot *slot = ARRAY_ROOM(c->v, c->len, c->cap) < 0 ? NULL : pathmap_add(&c->paths, entry->path);
+
+    if (!slot || (entry->type == ENTRY_SYMLINK && !link))
+        return -ENOMEM;
+    if (c->paths.used > c->len)
+        slot->number = (uint32_t)c->len++;
+    c->v[slot->number] =
+        (struct claim){.link = link, .type = (unsigned char)entry->type, .owner = owner, .below_dirs = below_dirs};
+    entry->kept = slot->path;
+    return 0;
+}
+
+/* Notes an entry, and where its path is kept; -EEXIST names both owners. */
+static int claim(struct claims *c, struct entry *entry, const struct origin *origin, struct err *e) {
+    size_t len = strlen(entry->path);
+    bool below_dirs;
     uint32_t owner;
 
-    if (grow(c) < 0 || find_owner(c, origin, &owner) < 0)
+    if (find_owner(c, origin, &owner) < 0)
         return err_errno(e, -ENOMEM, "could not hold /%s", entry->path);
-    for (const char *slash = strchr(entry->path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        const struct claim *above = find(c, entry->path, (size_t)(slash - entry->path));
-        if (above->path && above->type != ENTRY_DIR)
-            return refuse(c, entry, origin, above, e);
-    }
-    struct claim *slot = find(c, entry->path, strlen(entry->path));
-    if (slot->path && (slot->type == ENTRY_DIR) != (entry->type == ENTRY_DIR))
-        return refuse(c, entry, origin, slot, e);
-    return put(c, slot, entry, owner) < 0 ? err_errno(e, -ENOMEM, "could not hold /%s", entry->path) : 0;
+    int r = check_above(c, entry, origin, &below_dirs, e);
+    if (r < 0)
+        return r;
+    const struct claim *old = find(c, entry->path, len);
+    if (old && (old->type == ENTRY_DIR) != (entry->type == ENTRY_DIR))
+        return refuse(c, entry, origin, old, len, e);
+    return put(c, entry, owner, below_dirs) < 0 ? err_errno(e, -ENOMEM, "could not hold /%s", entry->path) : 0;
 }
 
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e) {
     struct claims *c = (struct claims *)o;
-    int r = claims_add(c, entry, origin, e);
+    struct entry copy = *entry;
+    int r = claim(c, &copy, origin, e);
 
-    return r ? r : output_add(c->inner, entry, content, origin, e);
+    return r ? r : output_add(c->inner, &copy, content, origin, e);
 }
 
 /* Both belong to whoever called claims_output(). */
@@ -148,15 +148,8 @@ static void free_nothing(struct output *o) {
 }
 
 int claims_new(struct claims **out, struct err *e) {
-    AUTO_CLAIMS struct claims *c = calloc(1, sizeof(*c));
-
-    if (c)
-        c->slots = calloc(SLOTS_MIN, sizeof(*c->slots));
-    if (!c || !c->slots)
-        return err_errno(e, -ENOMEM, "could not start");
-    c->slots_len = SLOTS_MIN;
-    *out = steal_ptr(&c);
-    return 0;
+    *out = calloc(1, sizeof(**out));
+    return *out ? 0 : err_errno(e, -ENOMEM, "could not start");
 }
 
 struct output *claims_output(struct claims *c, struct output *inner) {
@@ -174,8 +167,8 @@ void claims_free(struct claims *c) {
         free(c->owners[i].source);
         free(c->owners[i].location);
     }
-    arena_free(&c->strings);
-    free(c->slots);
+    pathmap_free(&c->paths);
+    free(c->v);
     free(c->owners);
     free(c);
 }

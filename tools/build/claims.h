@@ -13,10 +13,10 @@ struct claims;
 
 int claims_new(struct claims **out, struct err *e);
 
-/* Notes an entry; -EEXIST names both owners. Memory: the path, its owner and a link's target for each path. */
-int claims_add(struct claims *c, const struct entry *entry, const struct origin *origin, struct err *e);
-
-/* What is added to it is noted, and goes on to `inner`, which stays the caller's. It lives as long as c. */
+/*
+ * What is added to it is noted, and goes on to `inner`, which stays the caller's; -EEXIST names both owners. It lives
+ * as long as c. Memory: the path, its owner and a link's target for each path.
+ */
 struct output *claims_output(struct claims *c, struct output *inner);
 
 void claims_free(struct claims *c);

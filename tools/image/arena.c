@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/image/arena.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHUNK ((size_t)64 << 10)
 
-const char *arena_string(struct arena *a, const char *s) {
-    size_t len = strlen(s) + 1;
-
+/* Not aligned. What is larger than a chunk gets one of its own. */
+static void *take(struct arena *a, size_t len) {
     if (len > a->left) {
         size_t room = len > CHUNK ? len : CHUNK;
         void *chunk = malloc(sizeof(void *) + room);
@@ -19,10 +19,30 @@ const char *arena_string(struct arena *a, const char *s) {
         a->free = (char *)chunk + sizeof(void *);
         a->left = room;
     }
-    char *copy = memcpy(a->free, s, len);
+    void *taken = a->free;
     a->free += len;
     a->left -= len;
-    return copy;
+    return taken;
+}
+
+void *arena_alloc(struct arena *a, size_t len) {
+    size_t padding = -(uintptr_t)a->free % sizeof(uint64_t);
+
+    padding = padding < a->left ? padding : a->left;
+    a->free += padding;
+    a->left -= padding;
+    void *taken = take(a, len);
+    return taken ? memset(taken, 0, len) : NULL;
+}
+
+const void *arena_bytes(struct arena *a, const void *data, size_t len) {
+    void *copy = take(a, len);
+
+    return copy && len ? memcpy(copy, data, len) : copy;
+}
+
+const char *arena_string(struct arena *a, const char *s) {
+    return arena_bytes(a, s, strlen(s) + 1);
 }
 
 void arena_free(struct arena *a) {

@@ -33,6 +33,7 @@ struct entry {
     enum entry_type type;
     const char *path;     /* relative to the root, no leading, trailing or double slash, no "." or ".." */
     const char *spelling; /* how a tar names it, if that is not the path; else NULL */
+    const char *kept;     /* the path once more, which lives as long as the build; NULL: nobody keeps it */
     const char *link;     /* symlink target as it is, or hard link target path; NULL otherwise */
     mode_t mode;          /* permission bits, 07777 */
     uint32_t uid, gid;

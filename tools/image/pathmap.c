@@ -7,11 +7,6 @@
 
 #define SLOTS_MIN 64 /* a power of two, as all numbers of slots */
 
-struct pathmap_slot {
-    const char *path; /* NULL: an empty slot */
-    uint32_t hash, number;
-};
-
 static uint32_t hash_of(const char *path, size_t len) {
     uint64_t h = 14695981039346656037U; /* FNV-1a */
 
@@ -51,26 +46,27 @@ static int grow(struct pathmap *m) {
     return 0;
 }
 
-uint32_t pathmap_get(const struct pathmap *m, const char *path, size_t len) {
-    return m->slots_len ? find(m, path, len, hash_of(path, len))->number : 0;
+struct pathmap_slot *pathmap_find(const struct pathmap *m, const char *path, size_t len) {
+    struct pathmap_slot *slot = m->slots_len ? find(m, path, len, hash_of(path, len)) : NULL;
+
+    return slot && slot->path ? slot : NULL;
 }
 
-int pathmap_set(struct pathmap *m, const char *path, uint32_t number) {
+struct pathmap_slot *pathmap_add(struct pathmap *m, const char *path) {
     size_t len = strlen(path);
     uint32_t hash = hash_of(path, len);
 
     if (grow(m) < 0)
-        return -ENOMEM;
+        return NULL;
     struct pathmap_slot *slot = find(m, path, len, hash);
     if (!slot->path) {
         const char *copy = arena_string(&m->strings, path);
         if (!copy)
-            return -ENOMEM;
+            return NULL;
         *slot = (struct pathmap_slot){.path = copy, .hash = hash};
         m->used++;
     }
-    slot->number = number;
-    return 0;
+    return slot;
 }
 
 void pathmap_free(struct pathmap *m) {

@@ -7,7 +7,11 @@
 
 #include "tools/image/arena.h"
 
-struct pathmap_slot;
+struct pathmap_slot {
+    const char *path; /* lives as long as the map; NULL: an empty slot */
+    uint32_t hash;
+    uint32_t number; /* the user's */
+};
 
 struct pathmap {
     struct arena strings; /* the paths; others may be put there, too */
@@ -17,11 +21,10 @@ struct pathmap {
 #define PATHMAP_INIT                                                                                                   \
     { .slots = NULL }
 
-/* The number of a path, which is its first len bytes; 0: it has none. */
-uint32_t pathmap_get(const struct pathmap *m, const char *path, size_t len);
-/* 0, or -ENOMEM. */
-int pathmap_set(struct pathmap *m, const char *path, uint32_t number);
+/* Of a path, which is the first len bytes; NULL: it is not there. Valid until the next pathmap_add(). */
+struct pathmap_slot *pathmap_find(const struct pathmap *m, const char *path, size_t len);
+/* The same, and it is put there, with number 0, if it was not; NULL: no memory. */
+struct pathmap_slot *pathmap_add(struct pathmap *m, const char *path);
 void pathmap_free(struct pathmap *m);
-#define AUTO_PATHMAP AUTO(pathmap_free)
 
 #endif

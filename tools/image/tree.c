@@ -8,100 +8,92 @@
 
 #define LINK_HOPS_MAX 40
 
-static void free_children(struct node *n) {
-    for (size_t i = 0; i < n->children_len; i++) {
-        free_children(n->children[i]);
-        free(n->children[i]);
-    }
-    free(n->children);
+#define SLOTS_MIN 256
+
+struct xattrs {
+    size_t len;
+    struct entry_xattr v[];
+};
+
+int tree_init(struct tree *t) {
+    *t = (struct tree){0};
+    t->root = arena_alloc(&t->arena, sizeof(*t->root) + 1);
+    return t->root ? 0 : -ENOMEM;
 }
 
-static void free_inode(struct inode *i) {
-    for (size_t x = 0; x < i->meta.xattrs_len; x++) {
-        free((void *)(uintptr_t)i->meta.xattrs[x].name);
-        free((void *)(uintptr_t)i->meta.xattrs[x].value);
-    }
-    free((void *)(uintptr_t)i->meta.xattrs);
-    free((void *)(uintptr_t)i->meta.link);
-    free(i->more);
-    free(i);
+void tree_end(struct tree *t) {
+    free(t->slots);
+    t->slots = NULL;
+    t->slots_len = 0;
 }
 
 void tree_free(struct tree *t) {
-    free_children(&t->root);
-    for (size_t i = 0; i < t->inodes_len; i++)
-        free_inode(t->inodes[i]);
-    free(t->inodes);
+    free(t->slots);
+    arena_free(&t->arena);
     *t = (struct tree){0};
 }
 
-/* Doubles *array when it holds a power of two; p is added. */
-static int push_ptr(void ***array, size_t *len, void *p) {
-    if ((*len & (*len - 1)) == 0) {
-        void **grown = reallocarray(*array, *len ? 2 * *len : 1, sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        *array = grown;
-    }
-    (*array)[(*len)++] = p;
-    return 0;
+static struct node **slot_of(struct node **slots, size_t slots_len, const struct node *parent, const char *name,
+                             size_t len) {
+    uint64_t h = (uint64_t)(uintptr_t)parent >> 3;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)name[i]) * 1099511628211U; /* FNV-1a */
+    return &slots[(h ^ h >> 32) & (slots_len - 1)];
 }
 
-/* Where the name is, or belongs, among the children. */
-static size_t position(const struct node *parent, const char *name, bool *found) {
-    size_t low = 0, high = parent->children_len;
+static int grow(struct tree *t) {
+    size_t len = t->slots_len ? 2 * t->slots_len : SLOTS_MIN;
 
-    *found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(parent->children[middle]->name, name);
-        if (order == 0) {
-            *found = true;
-            return middle;
+    if (t->nodes < t->slots_len)
+        return 0;
+    struct node **slots = calloc(len, sizeof(struct node *));
+    if (!slots)
+        return -ENOMEM;
+    for (size_t i = 0; i < t->slots_len; i++)
+        for (struct node *n = t->slots[i], *next; n; n = next) {
+            struct node **slot = slot_of(slots, len, n->parent, n->name, strlen(n->name));
+            next = n->same;
+            n->same = *slot;
+            *slot = n;
         }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    free(t->slots);
+    t->slots = slots;
+    t->slots_len = len;
+    return 0;
 }
 
-static int insert_child(struct node *parent, size_t at, struct node *n) {
-    int r = push_ptr((void ***)&parent->children, &parent->children_len, n);
+static struct node *new_child(struct tree *t, struct node *parent, const char *name, size_t len) {
+    struct node *n = t->nodes < TREE_NODES_MAX && grow(t) == 0 ? arena_alloc(&t->arena, sizeof(*n) + len + 1) : NULL;
 
-    if (r < 0)
-        return r;
-    memmove(parent->children + at + 1, parent->children + at,
-            (parent->children_len - 1 - at) * sizeof(*parent->children));
-    parent->children[at] = n;
+    if (!n)
+        return NULL;
+    struct node **slot = slot_of(t->slots, t->slots_len, parent, name, len);
+    memcpy(n->name, name, len);
     n->parent = parent;
-    return 0;
+    n->depth = (unsigned short)(parent->depth + 1);
+    n->sibling = parent->children;
+    parent->children = n;
+    n->same = *slot;
+    *slot = n;
+    t->nodes++;
+    return n;
 }
 
 static struct node *child(struct tree *t, struct node *parent, const char *name, size_t len, struct err *e) {
-    char key[ENTRY_PATH_MAX];
-    bool found;
+    struct node *n = t->slots_len ? *slot_of(t->slots, t->slots_len, parent, name, len) : NULL;
 
-    memcpy(key, name, len);
-    key[len] = '\0';
-    size_t at = position(parent, key, &found);
-    if (found)
-        return parent->children[at];
+    while (n && (n->parent != parent || strncmp(n->name, name, len) != 0 || n->name[len]))
+        n = n->same;
+    if (n)
+        return n;
     if (parent->depth == TREE_DEPTH_MAX) {
         (void)err_set(e, -ENAMETOOLONG, "directories are nested more than %d deep", TREE_DEPTH_MAX);
         return NULL;
     }
-    struct node *n = t->nodes < TREE_NODES_MAX ? calloc(1, sizeof(*n) + len + 1) : NULL;
-    if (n)
-        n->name = memcpy(n + 1, key, len + 1);
-    if (!n || insert_child(parent, at, n) < 0) {
-        free(n);
+    n = new_child(t, parent, name, len);
+    if (!n)
         (void)err_set(e, -ENOMEM, "could not hold more than %zu paths", t->nodes);
-        return NULL;
-    }
-    n->depth = parent->depth + 1;
-    t->nodes++;
     return n;
 }
 
@@ -123,7 +115,7 @@ static int follow(char *path, size_t len, const char *target, const char *rest, 
 static int resolve(struct tree *t, const char *path, struct node **out, struct err *e) {
     char buf[2 * ENTRY_PATH_MAX];
     const char *p = buf;
-    struct node *cur = &t->root;
+    struct node *cur = t->root;
     int hops = 0;
 
     (void)snprintf(buf, sizeof(buf), "%s", path);
@@ -138,18 +130,18 @@ static int resolve(struct tree *t, const char *path, struct node **out, struct e
             struct node *next = child(t, cur, p, n, e);
             if (!next)
                 return err_negative(e ? e->code : -ENOMEM);
-            if (*rest && next->inode && next->inode->meta.type == ENTRY_SYMLINK) {
-                const char *target = next->inode->meta.link;
+            if (*rest && next->inode && next->inode->type == ENTRY_SYMLINK) {
+                const char *target = next->inode->link;
                 if (++hops > LINK_HOPS_MAX)
                     return err_set(e, -ELOOP, "\"%.200s\" has too many links in it", path);
-                cur = *target == '/' ? &t->root : cur;
+                cur = *target == '/' ? t->root : cur;
                 int r = follow(buf, sizeof(buf), target, rest, e);
                 if (r < 0)
                     return r;
                 p = buf;
                 continue;
             }
-            if (*rest && next->inode && next->inode->meta.type != ENTRY_DIR)
+            if (*rest && next->inode && next->inode->type != ENTRY_DIR)
                 return err_set(e, -ENOTDIR, "\"%.200s\" lies under something that is not a directory", path);
             cur = next;
         }
@@ -163,8 +155,8 @@ static void hide_node(struct node *n, size_t layer);
 
 /* What layers below `layer` put there goes. */
 static void hide_children(struct node *n, size_t layer) {
-    for (size_t i = 0; i < n->children_len; i++)
-        hide_node(n->children[i], layer);
+    for (struct node *c = n->children; c; c = c->sibling)
+        hide_node(c, layer);
 }
 
 static void hide_node(struct node *n, size_t layer) {
@@ -185,54 +177,62 @@ static int apply_whiteout(struct tree *t, const char *path, const char *base, si
         return r;
     if (opaque)
         hide_children(n, layer);
-    else if (n != &t->root)
+    else if (n != t->root)
         hide_node(n, layer);
     return 0;
 }
 
-static void *dup_bytes(const void *data, size_t len) {
-    void *copy = malloc(len + 1);
+static int copy_xattrs(struct tree *t, struct inode *i, const struct entry *entry) {
+    struct xattrs *copy = arena_alloc(&t->arena, sizeof(*copy) + entry->xattrs_len * sizeof(copy->v[0]));
 
-    if (copy) {
-        memcpy(copy, data, len);
-        ((char *)copy)[len] = '\0';
-    }
-    return copy;
-}
-
-static int copy_meta(struct inode *i, const struct entry *entry) {
-    struct entry_xattr *xattrs = entry->xattrs_len ? calloc(entry->xattrs_len, sizeof(*xattrs)) : NULL;
-
-    i->meta = *entry;
-    i->meta.path = NULL;
-    i->meta.link = entry->link ? strdup(entry->link) : NULL;
-    i->meta.xattrs = xattrs;
-    i->meta.xattrs_len = 0;
-    if ((!xattrs && entry->xattrs_len) || (entry->link && !i->meta.link))
+    if (!copy)
         return -ENOMEM;
-    for (size_t x = 0; x < entry->xattrs_len; x++) {
-        xattrs[x].name = strdup(entry->xattrs[x].name);
-        xattrs[x].value = dup_bytes(entry->xattrs[x].value, entry->xattrs[x].len);
-        xattrs[x].len = entry->xattrs[x].len;
-        i->meta.xattrs_len++;
-        if (!xattrs[x].name || !xattrs[x].value)
+    for (; copy->len < entry->xattrs_len; copy->len++) {
+        const struct entry_xattr *x = &entry->xattrs[copy->len];
+        struct entry_xattr *to = &copy->v[copy->len];
+        *to = (struct entry_xattr){arena_string(&t->arena, x->name), arena_bytes(&t->arena, x->value, x->len), x->len};
+        if (!to->name || !to->value)
             return -ENOMEM;
     }
+    i->xattrs = copy;
     return 0;
 }
 
 static struct inode *new_inode(struct tree *t, const struct entry *entry, size_t layer, size_t seq) {
-    struct inode *i = calloc(1, sizeof(*i));
+    struct inode *i = arena_alloc(&t->arena, sizeof(*i));
 
     if (!i)
         return NULL;
-    i->layer = (uint32_t)layer;
-    i->seq = (uint32_t)seq;
-    if (copy_meta(i, entry) < 0 || push_ptr((void ***)&t->inodes, &t->inodes_len, i) < 0) {
-        free_inode(i);
-        return NULL;
-    }
-    return i;
+    *i = (struct inode){
+        .link = entry->link ? arena_string(&t->arena, entry->link) : NULL,
+        .size = entry->size,
+        .mtime = entry->mtime,
+        .uid = entry->uid,
+        .gid = entry->gid,
+        .dev_major = entry->dev_major,
+        .dev_minor = entry->dev_minor,
+        .layer = (uint32_t)layer,
+        .seq = (uint32_t)seq,
+        .mode = (uint16_t)entry->mode,
+        .type = (uint8_t)entry->type,
+    };
+    return (entry->link && !i->link) || (entry->xattrs_len && copy_xattrs(t, i, entry) < 0) ? NULL : i;
+}
+
+struct entry inode_entry(const struct inode *i) {
+    return (struct entry){
+        .type = (enum entry_type)i->type,
+        .link = i->link,
+        .mode = i->mode,
+        .uid = i->uid,
+        .gid = i->gid,
+        .size = i->size,
+        .mtime = i->mtime,
+        .dev_major = i->dev_major,
+        .dev_minor = i->dev_minor,
+        .xattrs = i->xattrs ? i->xattrs->v : NULL,
+        .xattrs_len = i->xattrs ? i->xattrs->len : 0,
+    };
 }
 
 /* The inode that the entry stands for: its own, or for a hard link its target's. */
@@ -247,23 +247,19 @@ static int find_inode(struct tree *t, const struct entry *entry, size_t layer, s
     int r = resolve(t, entry->link, &target, e);
     if (r < 0)
         return r;
-    if (!target->inode || target->inode->meta.type == ENTRY_DIR)
+    if (!target->inode || target->inode->type == ENTRY_DIR)
         return err_set(e, -EINVAL, "hard link %s has no target %s before it", entry->path, entry->link);
     *out = target->inode;
     return 0;
 }
 
-static int add_name(struct inode *i, struct node *n) {
-    if (i->first)
-        return push_ptr((void ***)&i->more, &i->more_len, n);
-    i->first = n;
-    return 0;
-}
-
-struct node *inode_name(const struct inode *i, size_t k) {
-    if (!k)
-        return i->first;
-    return k <= i->more_len ? i->more[k - 1] : NULL;
+void tree_count(struct node *node, struct inode *inode) {
+    if (!inode || node->inode != inode || node->counted)
+        return;
+    node->counted = true;
+    inode->names++;
+    if (!inode->first)
+        inode->first = node;
 }
 
 int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t seq, struct node **node,
@@ -284,12 +280,10 @@ int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t s
         r = find_inode(t, entry, layer, seq, &i, e);
     if (r < 0)
         return r;
-    if (n == &t->root)
+    if (n == t->root)
         return 0;
-    if (i->meta.type != ENTRY_DIR)
+    if (i->type != ENTRY_DIR)
         hide_children(n, layer + 1);
-    if (add_name(i, n) < 0)
-        return err_errno(e, -ENOMEM, "could not hold %s", entry->path);
     n->inode = i;
     *node = n;
     *inode = i;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "tools/image/arena.h"
 #include "tools/image/entry.h"
 
 #define TREE_NODES_MAX 2000000
@@ -18,35 +19,42 @@
 
 struct node {
     struct node *parent;
-    const char *name;       /* behind the node, in the same allocation; the root has none */
-    struct node **children; /* sorted by name */
-    size_t children_len;
-    struct inode *inode; /* NULL: nothing stands here, or a directory that no layer describes */
-    unsigned depth;
+    struct node *children, *sibling; /* the last child that was made; the one that was made before this one */
+    struct node *same;               /* the next one with the same hash */
+    struct inode *inode;             /* NULL: nothing stands here, or a directory that no layer describes */
+    unsigned short depth;
+    bool counted; /* among its inode's names */
     bool emitted;
+    char name[]; /* the root has none */
 };
+
+struct xattrs;
 
 /* One entry as its layer describes it; several nodes share it if they are hard links. */
 struct inode {
-    struct entry meta; /* path unset; link and xattrs are copies */
+    const char *link;
+    const struct xattrs *xattrs; /* NULL: it has none */
+    uint64_t size;
+    int64_t mtime;
+    struct node *first; /* its first name, in the layers' order, that stands in the end; known after tree_count() */
+    uint32_t names;     /* how many stand */
+    uint32_t uid, gid, dev_major, dev_minor;
     uint32_t layer;
-    uint32_t seq;       /* position in the layer */
-    struct node *first; /* its first name; mostly the only one */
-    struct node **more;
-    size_t more_len;
+    uint32_t seq; /* position in the layer */
+    uint16_t mode;
+    uint8_t type;
 };
 
 struct tree {
-    struct node root;
-    struct inode **inodes; /* all of them, for freeing */
-    size_t inodes_len;
+    struct node *root;
+    struct node **slots; /* of all nodes but the root, by parent and name */
+    size_t slots_len;    /* 0, or a power of two */
     size_t nodes;
+    struct arena arena; /* nodes, inodes and what they hold */
 };
 
+int tree_init(struct tree *t);
 void tree_free(struct tree *t);
-
-/* The k-th name that the inode got, in the layers' order; NULL: no more. It may stand for another one since. */
-struct node *inode_name(const struct inode *i, size_t k);
 
 /*
  * Applies one entry of a layer (whiteouts included). *node and *inode say what it became; both NULL for whiteouts and
@@ -54,6 +62,14 @@ struct node *inode_name(const struct inode *i, size_t k);
  */
 int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t seq, struct node **node,
                struct inode **inode, struct err *e);
+
+/* All entries were applied: what only finding paths takes is given back. */
+void tree_end(struct tree *t);
+/* Then: one of them, with what it became, in their order. */
+void tree_count(struct node *node, struct inode *inode);
+
+/* The inode's metadata, all but path and number of names. */
+struct entry inode_entry(const struct inode *i);
 
 /* The node's path, in out (ENTRY_PATH_MAX bytes); -ENAMETOOLONG. */
 int node_path(const struct node *n, char *out, size_t len);

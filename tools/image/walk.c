@@ -242,16 +242,6 @@ static int learn(void *data, const struct entry *entry, const struct entry_conte
     return 0;
 }
 
-/* Names that share the node's inode in the end. */
-static uint32_t count_names(const struct inode *i) {
-    const struct node *name;
-    uint32_t names = 0;
-
-    for (size_t k = 0; i && (name = inode_name(i, k)); k++)
-        names += name->inode == i;
-    return names;
-}
-
 static int emit_node(struct walk *w, struct node *n, const struct entry *meta, const struct entry_content *content,
                      struct err *e) {
     char path[ENTRY_PATH_MAX];
@@ -260,24 +250,24 @@ static int emit_node(struct walk *w, struct node *n, const struct entry *meta, c
     if (node_path(n, path, sizeof(path)) < 0)
         return err_set(e, -ENAMETOOLONG, "a path that ends in \"%.200s\" is too long", n->name);
     entry.path = path;
-    entry.nlink = count_names(n->inode);
+    entry.nlink = n->inode ? n->inode->names : 0;
     entry.layer = n->inode ? w->img->layers[n->inode->layer].digest : NULL;
     n->emitted = true;
     return w->fn(w->data, &entry, content, e);
 }
 
 static int emit_parents(struct walk *w, struct node *n, struct err *e) {
-    static const struct entry made_up = {.type = ENTRY_DIR, .mode = 0755};
+    const struct entry meta = n->inode ? inode_entry(n->inode) : (struct entry){.type = ENTRY_DIR, .mode = 0755};
 
     if (!n->parent || n->emitted)
         return 0;
     int r = emit_parents(w, n->parent, e);
-    return r ? r : emit_node(w, n, n->inode ? &n->inode->meta : &made_up, NULL, e);
+    return r ? r : emit_node(w, n, &meta, NULL, e);
 }
 
 static int emit_link(struct walk *w, struct node *n, const struct node *target, struct err *e) {
     char path[ENTRY_PATH_MAX];
-    struct entry entry = n->inode->meta;
+    struct entry entry = inode_entry(n->inode);
 
     if (node_path(target, path, sizeof(path)) < 0)
         return err_set(e, -ENAMETOOLONG, "a path that ends in \"%.200s\" is too long", target->name);
@@ -286,16 +276,6 @@ static int emit_link(struct walk *w, struct node *n, const struct node *target, 
     entry.size = 0;
     entry.xattrs_len = 0;
     return emit_node(w, n, &entry, NULL, e);
-}
-
-/* The node that carries the contents: the first, in layer order, that still stands. */
-static struct node *first_standing(const struct inode *i) {
-    struct node *name;
-
-    for (size_t k = 0; (name = inode_name(i, k)); k++)
-        if (name->inode == i)
-            return name;
-    return NULL;
 }
 
 static int emit(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
@@ -310,16 +290,15 @@ static int emit(void *data, const struct entry *entry, const struct entry_conten
     struct node *n = items->v[seq].node;
     if (!i)
         return 0;
-    bool owner = i->layer == w->layer && i->seq == seq;
-    struct node *first = first_standing(i);
-    if (owner)
-        n = first;
+    if (i->layer == w->layer && i->seq == seq)
+        n = i->first; /* with the contents */
     if (!n || n->inode != i || n->emitted)
         return 0;
     int r = emit_parents(w, n->parent, e);
     if (r)
         return r;
-    return n == first ? emit_node(w, n, &i->meta, content, e) : emit_link(w, n, first, e);
+    const struct entry meta = inode_entry(i);
+    return n == i->first ? emit_node(w, n, &meta, content, e) : emit_link(w, n, i->first, e);
 }
 
 /* A configuration without any says nothing of its layers. */
@@ -337,12 +316,16 @@ int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e)
     struct walk w = {.img = img, .fn = fn, .data = data};
 
     w.layers = calloc(img->layers_len + 1, sizeof(*w.layers));
-    int r = w.layers ? 0 : err_errno(e, -ENOMEM, "could not read image %s", img->ref);
+    int r = w.layers && tree_init(&w.tree) == 0 ? 0 : err_errno(e, -ENOMEM, "could not read image %s", img->ref);
     if (!r)
         r = find_diff_ids(&w, e);
     if (!r)
         r = each_layer(&w, learn, e);
     w.diff_ids = NULL;
+    tree_end(&w.tree);
+    for (size_t i = 0; i < img->layers_len && !r; i++)
+        for (size_t k = 0; k < w.layers[i].len; k++)
+            tree_count(w.layers[i].v[k].node, w.layers[i].v[k].inode);
     if (!r)
         r = each_layer(&w, emit, e);
     for (size_t i = 0; w.layers && i < img->layers_len; i++)

@@ -66,9 +66,9 @@ static mode_t file_type(enum entry_type type) {
 }
 
 static const struct cpio_shared *find_shared(const struct cpio *c, const char *path) {
-    uint32_t index = pathmap_get(&c->names, path, strlen(path));
+    const struct pathmap_slot *slot = pathmap_find(&c->names, path, strlen(path));
 
-    return index ? &c->shared[index - 1] : NULL;
+    return slot && slot->number ? &c->shared[slot->number - 1] : NULL;
 }
 
 /* What all names of the entry have in common, for those that come later. */
@@ -80,22 +80,26 @@ static int share(struct cpio *c, const struct entry *entry, const struct header 
     struct cpio_shared *s = &c->shared[c->shared_len++];
     *s = (struct cpio_shared){.header = *h, .link = link, .archive = archive};
     s->header.name = NULL;
-    return pathmap_set(&c->names, entry->path, (uint32_t)c->shared_len);
+    return 0;
 }
 
 /* The name stands for this entry from now on. */
 static int take_name(struct cpio *c, const struct entry *entry, const struct header *h, uint32_t archive,
                      struct err *e) {
     bool device = entry->type == ENTRY_CHAR || entry->type == ENTRY_BLOCK;
-    int r = 0;
+    bool first = entry->type != ENTRY_DIR && entry->type != ENTRY_HARDLINK && (device || entry->nlink > 1);
+    const struct cpio_shared *shared = entry->type == ENTRY_HARDLINK ? find_shared(c, entry->link) : NULL;
+    uint32_t number = shared ? (uint32_t)(shared - c->shared) + 1 : 0;
 
-    if (entry->type == ENTRY_HARDLINK)
-        r = pathmap_set(&c->names, entry->path, pathmap_get(&c->names, entry->link, strlen(entry->link)));
-    else if (entry->type != ENTRY_DIR && (device || entry->nlink > 1))
-        r = share(c, entry, h, archive);
-    else if (find_shared(c, entry->path))
-        r = pathmap_set(&c->names, entry->path, 0);
-    return r ? err_errno(e, r, "could not store %s", entry->path) : 0;
+    if (!first && !shared && !find_shared(c, entry->path))
+        return 0;
+    if (first && share(c, entry, h, archive) == 0)
+        number = (uint32_t)c->shared_len;
+    struct pathmap_slot *slot = first && !number ? NULL : pathmap_add(&c->names, entry->path);
+    if (!slot)
+        return err_errno(e, -ENOMEM, "could not store %s", entry->path);
+    slot->number = number;
+    return 0;
 }
 
 static struct header header_of(const struct entry *entry) {

@@ -60,7 +60,7 @@ static int new_record(struct sbom *s, const struct entry *entry, const struct or
     }
     if (location < 0 || s->records_len == UINT32_MAX || ARRAY_ROOM(s->records, s->records_len, s->records_cap) < 0)
         return -ENOMEM;
-    r->path = arena_string(&s->paths, entry->path);
+    r->path = entry->kept ? entry->kept : arena_string(&s->paths, entry->path);
     r->link = entry->type == ENTRY_HARDLINK ? arena_string(&s->paths, entry->link) : NULL;
     s->records[s->records_len++] = *r;
     return r->path && (r->link || entry->type != ENTRY_HARDLINK) ? 0 : -ENOMEM;
