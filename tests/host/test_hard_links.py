@@ -117,3 +117,30 @@ def test_of_very_many_names(keelson, images):
     assert len(root.names("bin/tool")) == count + 1 and root.read("link-299999") == b"tool"
     assert {nlink for name, _, nlink in root.headers if name.startswith("link-")} == {count + 1}
     assert (keelson.home / "t.tar").read_bytes().count(b"LINUXKIT.location=init[0]") == len(root.headers)
+
+
+def test_of_what_an_image_may_not_bring(keelson, images):
+    """The name goes, or has something else there; the file stays under its others."""
+    images.image("x", tar_with([
+        file("etc/hostname", b"name"), hard("etc/hostname.bak", "etc/hostname"), hard("etc/hostname.old", "etc/hostname"),
+        file("etc/hosts", b"hosts"), hard("etc/hosts.bak", "etc/hosts"),
+        file("etc/a", b"a"), hard("etc/resolv.conf", "etc/a"), hard("etc/b", "etc/resolv.conf"),
+        file("Dockerfile", b"both"), hard(".dockerenv", "Dockerfile"),
+        ({"name": "dev/console", "type": CHAR, "devmajor": 5, "devminor": 1}, None), hard("dev/other", "dev/console"),
+        ({"name": "etc/mtab", "type": LINK, "linkname": "x"}, None), hard("etc/mtab2", "etc/mtab")]))
+    images.image("y", tar_with([file("old", b"old"), hard("etc/hosts", "old")]), tar_with([file(".wh.old")]))
+    for yaml in (YAML, "kernel: {image: t/kernel, tar: none}\nservices: [{name: s, image: t/x}]\n"):
+        at = "" if yaml is YAML else "containers/services/s/lower/"
+        tar, root = both(keelson, yaml)
+        for name, data in {"etc/hostname.bak": b"name", "etc/hosts.bak": b"hosts", "etc/a": b"a"}.items():
+            assert tar.read(at + name) == root.read(at + name) == data and tar.entries[at + name].isreg()
+        assert root.names(at + "etc/hostname.bak") == [at + "etc/hostname.bak", at + "etc/hostname.old"]
+        assert root.names(at + "etc/hosts.bak") == [at + "etc/hosts.bak"]
+        assert root.names(at + "etc/a") == [at + "etc/a", at + "etc/b"]
+        assert b"localhost" in tar.read(at + "etc/hosts") and b"localhost" in root.read(at + "etc/hosts")
+        assert at + "etc/resolv.conf" in root.root and root.root[at + "dev/other"].device == (5, 1)
+        assert root.read(at + "etc/mtab") == root.read(at + "etc/mtab2") == b"x"
+        for name in ("etc/hostname", "Dockerfile", ".dockerenv", "dev/console"):
+            assert at + name not in tar.entries and at + name not in root.root
+    tar, root = both(keelson, YAML.replace("t/x", "t/y"))
+    assert b"localhost" in tar.read("etc/hosts") and b"localhost" in root.read("etc/hosts") and "old" not in root.root

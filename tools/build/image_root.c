@@ -119,6 +119,18 @@ static int add_entry(void *data, const struct entry *original, const struct entr
     return output_add(root->build->output, &entry, content, &root->origin, e);
 }
 
+/* The image's own is not taken, but what else it is called is. */
+static void list_alone(const char *out[ARRAY_SIZE(excluded) + ARRAY_SIZE(fixed) + 1]) {
+    size_t len = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(excluded); i++)
+        out[len++] = excluded[i];
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+        if (!fixed[i].images_wins)
+            out[len++] = fixed[i].path;
+    out[len] = NULL;
+}
+
 int add_image_root(const struct build *b, const struct image *img, const char *prefix, const struct origin *origin,
                    const char *resolv_link, struct buf *apk_db, struct err *e) {
     struct root root = {
@@ -128,10 +140,13 @@ int add_image_root(const struct build *b, const struct image *img, const char *p
         .resolv_link = resolv_link,
         .apk_db = apk_db,
     };
+    const char *alone[ARRAY_SIZE(excluded) + ARRAY_SIZE(fixed) + 1];
+    const struct image_walk_also also = {.alone = alone};
     int r = *prefix ? add_dirs(b, &root.origin, prefix, e) : 0;
 
+    list_alone(alone);
     if (!r)
-        r = image_walk(img, add_entry, &root, e);
+        r = image_walk_with(img, &also, add_entry, &root, e);
     for (size_t i = 0; i < ARRAY_SIZE(fixed) && !r; i++)
         if (!root.seen[i])
             r = add_fixed(&root, i, e);

@@ -58,6 +58,14 @@ int image_attestations(const struct image *img, const char *predicate_type, json
  * bounded by the number of entries, not by their contents. Errors name image and layer.
  */
 int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e);
+/* The same, and besides: */
+struct image_walk_also {
+    const char *const *alone; /* NULL, or paths up to a NULL. What stands there and has other names, too, only has those
+                                 others: so the contents come with one of them. */
+    entry_fn *look;           /* NULL, or what gets every entry of every layer as it is, before fn gets the first */
+};
+int image_walk_with(const struct image *img, const struct image_walk_also *also, entry_fn *fn, void *data,
+                    struct err *e);
 
 /*
  * The image as an OCI layout (oci-layout, index.json, blobs/sha256/...): the index as it is, and of its manifests those

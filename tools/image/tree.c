@@ -80,11 +80,28 @@ static struct node *new_child(struct tree *t, struct node *parent, const char *n
     return n;
 }
 
-static struct node *child(struct tree *t, struct node *parent, const char *name, size_t len, struct err *e) {
+static struct node *find_child(const struct tree *t, const struct node *parent, const char *name, size_t len) {
     struct node *n = t->slots_len ? *slot_of(t->slots, t->slots_len, parent, name, len) : NULL;
 
     while (n && (n->parent != parent || strncmp(n->name, name, len) != 0 || n->name[len]))
         n = n->same;
+    return n;
+}
+
+struct node *tree_find(const struct tree *t, const char *path) {
+    struct node *n = t->root;
+
+    for (const char *p = path; n && *p; p += *p == '/') {
+        size_t len = strcspn(p, "/");
+        n = find_child(t, n, p, len);
+        p += len;
+    }
+    return n;
+}
+
+static struct node *child(struct tree *t, struct node *parent, const char *name, size_t len, struct err *e) {
+    struct node *n = find_child(t, parent, name, len);
+
     if (n)
         return n;
     if (parent->depth == TREE_DEPTH_MAX) {

@@ -23,7 +23,7 @@ struct node {
     struct node *same;               /* the next one with the same hash */
     struct inode *inode;             /* NULL: nothing stands here, or a directory that no layer describes */
     unsigned short depth;
-    bool counted; /* among its inode's names */
+    bool counted; /* among its inode's names, or is not to be */
     bool emitted;
     char name[]; /* the root has none */
 };
@@ -62,6 +62,9 @@ void tree_free(struct tree *t);
  */
 int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t seq, struct node **node,
                struct inode **inode, struct err *e);
+
+/* The node that stands at the path itself, no links followed; NULL: there is none. */
+struct node *tree_find(const struct tree *t, const char *path);
 
 /* All entries were applied: what only finding paths takes is given back. */
 void tree_end(struct tree *t);

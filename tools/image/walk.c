@@ -32,6 +32,7 @@ struct walk {
     struct layer_items *layers;
     const json_t *diff_ids; /* NULL: there are none, or they were checked */
     size_t layer, seq;
+    entry_fn *look; /* NULL: nobody wants to */
     entry_fn *fn;
     void *data;
 };
@@ -232,9 +233,10 @@ static int learn(void *data, const struct entry *entry, const struct entry_conte
     struct layer_items *items = &w->layers[w->layer];
     struct item item;
 
-    (void)content;
-    int r = tree_apply(&w->tree, entry, w->layer, w->seq++, &item.node, &item.inode, e);
-    if (r < 0)
+    int r = w->look ? w->look(w->data, entry, content, e) : 0;
+    if (!r)
+        r = tree_apply(&w->tree, entry, w->layer, w->seq++, &item.node, &item.inode, e);
+    if (r)
         return r;
     if (ARRAY_ROOM(items->v, items->len, items->cap) < 0)
         return err_errno(e, -ENOMEM, "could not hold its names");
@@ -312,8 +314,33 @@ static int find_diff_ids(struct walk *w, struct err *e) {
     return 0;
 }
 
-int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e) {
-    struct walk w = {.img = img, .fn = fn, .data = data};
+/* What has several names is known in the end only: which of them, and how many. */
+static void settle_names(struct walk *w, const char *const *alone) {
+    static const char *const none[] = {NULL};
+    struct node *n;
+
+    alone = alone ? alone : none;
+    for (size_t i = 0; alone[i]; i++)
+        if ((n = tree_find(&w->tree, alone[i])))
+            n->counted = true;
+    for (size_t i = 0; i < w->img->layers_len; i++)
+        for (size_t k = 0; k < w->layers[i].len; k++)
+            tree_count(w->layers[i].v[k].node, w->layers[i].v[k].inode);
+    for (size_t i = 0; alone[i]; i++) {
+        n = tree_find(&w->tree, alone[i]);
+        if (n && n->inode && n->inode->names) {
+            n->inode = NULL;
+        } else if (n && n->inode) {
+            n->counted = false;
+            tree_count(n, n->inode);
+        }
+    }
+    tree_end(&w->tree);
+}
+
+int image_walk_with(const struct image *img, const struct image_walk_also *also, entry_fn *fn, void *data,
+                    struct err *e) {
+    struct walk w = {.img = img, .look = also->look, .fn = fn, .data = data};
 
     w.layers = calloc(img->layers_len + 1, sizeof(*w.layers));
     int r = w.layers && tree_init(&w.tree) == 0 ? 0 : err_errno(e, -ENOMEM, "could not read image %s", img->ref);
@@ -322,15 +349,17 @@ int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e)
     if (!r)
         r = each_layer(&w, learn, e);
     w.diff_ids = NULL;
-    tree_end(&w.tree);
-    for (size_t i = 0; i < img->layers_len && !r; i++)
-        for (size_t k = 0; k < w.layers[i].len; k++)
-            tree_count(w.layers[i].v[k].node, w.layers[i].v[k].inode);
-    if (!r)
+    if (!r) {
+        settle_names(&w, also->alone);
         r = each_layer(&w, emit, e);
+    }
     for (size_t i = 0; w.layers && i < img->layers_len; i++)
         free(w.layers[i].v);
     free(w.layers);
     tree_free(&w.tree);
     return r;
+}
+
+int image_walk(const struct image *img, entry_fn *fn, void *data, struct err *e) {
+    return image_walk_with(img, &(const struct image_walk_also){.alone = NULL}, fn, data, e);
 }
