@@ -144,3 +144,20 @@ def test_of_what_an_image_may_not_bring(keelson, images):
             assert at + name not in tar.entries and at + name not in root.root
     tar, root = both(keelson, YAML.replace("t/x", "t/y"))
     assert b"localhost" in tar.read("etc/hosts") and b"localhost" in root.read("etc/hosts") and "old" not in root.root
+
+
+def test_of_a_kernel_s_modules(keelson, images):
+    modules = tar_with([({"name": "lib", "type": DIR, "mode": 0o755}, None), file("lib/a", b"a"), hard("lib/b", "lib/a"),
+                        hard("lib/c", "lib/b"), file("lib/d", b"d"),
+                        ({"name": "lib/link", "type": LINK, "linkname": "a"}, None), hard("lib/link2", "lib/link")])
+    images.image("k", {"kernel": bzimage(b"code" * 1000), "kernel.tar": tar_with([file("lib/a"), hard("lib/d", "lib/a")])},
+                 {"kernel.tar": modules})
+    images.image("x", {"etc/x": b"x"})
+    tar, root = both(keelson, "kernel: {image: t/k}\ninit: [t/x]\n")
+    assert root.names("lib/a") == ["lib/a", "lib/b", "lib/c"] and root.read("lib/link2") == b"a"
+    assert {name: nlink for name, _, nlink in root.headers if name in ("lib/a", "lib/c", "lib/d")} == \
+        {"lib/a": 3, "lib/c": 3, "lib/d": 1}
+    assert tar.entries["lib/c"].linkname == "lib/b" and tar.read("lib/c") == b"a"
+    images.image("k", {"kernel": bzimage(b"code" * 1000), "kernel.tar": tar_with([hard("lib/b", "lib/a")])})
+    message = keelson.fails("build", "--offline", "--no-sbom", "t.yml")
+    assert "could not store lib/b: it is a hard link to lib/a, which did not come before it" in message

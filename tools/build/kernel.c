@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "tools/build/decompress.h"
 #include "tools/build/plan.h"
 #include "tools/image/content.h"
+#include "tools/image/pathmap.h"
 #include "tools/image/tar.h"
 
 struct kernel {
@@ -15,7 +17,17 @@ struct kernel {
     const char *binary, *tar, *ucode; /* names in the image; NULL: not wanted */
     bool found_binary, found_tar, found_ucode;
     const char *tar_layer; /* the layer that has the tar */
+    struct pathmap names;  /* what has several names in the tar -> index into counts */
+    uint32_t *counts;
+    size_t counts_len, counts_cap;
 };
+
+static void forget_names(struct kernel *k) {
+    pathmap_free(&k->names);
+    free(k->counts);
+    k->counts = NULL;
+    k->counts_len = k->counts_cap = 0;
+}
 
 struct tar_source {
     const struct entry_content *content;
@@ -33,20 +45,49 @@ static la_ssize_t read_tar_chunk(struct archive *a, void *data, const void **byt
     return n;
 }
 
+static uint32_t *count_of(const struct kernel *k, const char *path) {
+    const struct pathmap_slot *slot = pathmap_find(&k->names, path, strlen(path));
+
+    return slot ? &k->counts[slot->number] : NULL;
+}
+
+/* An initrd has to be told of a file's other names when its first one comes, so the tar is read twice. */
+static int count_names(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
+    struct kernel *k = data;
+    struct pathmap_slot *target, *name;
+
+    (void)content;
+    if (entry->type != ENTRY_HARDLINK)
+        return 0;
+    if (!count_of(k, entry->link)) {
+        if (ARRAY_ROOM(k->counts, k->counts_len, k->counts_cap) < 0 || !(target = pathmap_add(&k->names, entry->link)))
+            return err_errno(e, -ENOMEM, "could not read %s", k->tar);
+        target->number = (uint32_t)k->counts_len;
+        k->counts[k->counts_len++] = 1;
+    }
+    uint32_t *count = count_of(k, entry->link);
+    if (!(name = pathmap_add(&k->names, entry->path)))
+        return err_errno(e, -ENOMEM, "could not read %s", k->tar);
+    name->number = (uint32_t)(count - k->counts);
+    ++*count;
+    return 0;
+}
+
 static int add_module(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
     const struct kernel *k = data;
+    const uint32_t *count = count_of(k, entry->path);
     struct entry module = *entry;
 
     module.layer = k->tar_layer;
+    module.nlink = count ? *count : 1;
     return *entry->path ? output_add(k->build->output, &module, content, &k->origin, e) : 0;
 }
 
-static int add_tar(struct kernel *k, const struct entry_content *content, struct err *e) {
+static int read_tar(struct kernel *k, const struct entry_content *content, entry_fn *fn, struct err *e) {
     AUTO_FREE struct tar_source *s = calloc(1, sizeof(*s));
     struct archive *a = archive_read_new();
     int r = 0;
 
-    k->found_tar = true;
     if (!s || !a || archive_read_support_format_tar(a) != ARCHIVE_OK ||
         archive_read_support_format_empty(a) != ARCHIVE_OK)
         r = err_errno(e, -ENOMEM, "could not read %s", k->tar);
@@ -57,7 +98,7 @@ static int add_tar(struct kernel *k, const struct entry_content *content, struct
             r = err_set(e, -EBADMSG, "could not read %s: %s", k->tar, archive_error_string(a));
     }
     if (!r)
-        r = tar_read(a, k->tar, add_module, k, e);
+        r = tar_read(a, k->tar, fn, k, e);
     (void)archive_read_free(a);
     return r;
 }
@@ -99,6 +140,16 @@ static int add_ucode(void *data, const struct entry *entry, const struct entry_c
     return add_boot_file(k, BOOT_UCODE, entry->mode, entry, content, e);
 }
 
+/* Of several layers, the last one that has it counts. */
+static int look_at_tar(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
+    struct kernel *k = data;
+
+    if (!k->tar || !content || strcmp(entry->path, k->tar) != 0)
+        return 0;
+    forget_names(k);
+    return read_tar(k, content, count_names, e);
+}
+
 static int add_rest(void *data, const struct entry *entry, const struct entry_content *content, struct err *e) {
     struct kernel *k = data;
 
@@ -108,10 +159,11 @@ static int add_rest(void *data, const struct entry *entry, const struct entry_co
                                                       : add_boot_file(k, BOOT_KERNEL, entry->mode, entry, content, e);
     }
     k->tar_layer = entry->layer;
-    if (k->tar && !strcmp(entry->path, k->tar))
-        return entry->type == ENTRY_FILE ? add_tar(k, content, e)
-                                         : err_set(e, -EINVAL, "%s is not a regular file", entry->path);
-    return 0;
+    if (!k->tar || strcmp(entry->path, k->tar) != 0)
+        return 0;
+    k->found_tar = true;
+    return entry->type == ENTRY_FILE ? read_tar(k, content, add_module, e)
+                                     : err_set(e, -EINVAL, "%s is not a regular file", entry->path);
 }
 
 static const char *name_of(const char *wanted, const char *otherwise) {
@@ -130,6 +182,7 @@ static struct kernel kernel_of(const struct build *b) {
 }
 
 static int emit_kernel(const struct build *b, const struct plan *plan, struct part *p, struct err *e) {
+    const struct image_walk_also also = {.look = look_at_tar};
     struct kernel k = kernel_of(b);
 
     (void)plan;
@@ -138,7 +191,8 @@ static int emit_kernel(const struct build *b, const struct plan *plan, struct pa
     if (!r && k.ucode) /* a pass of its own: it has to be in the initrd before the kernel's tar */
         r = image_walk(p->img, add_ucode, &k, e);
     if (!r)
-        r = image_walk(p->img, add_rest, &k, e);
+        r = image_walk_with(p->img, &also, add_rest, &k, e);
+    forget_names(&k);
     if (r < 0)
         return r;
     if (!k.found_binary || (k.tar && !k.found_tar))
