@@ -29,8 +29,8 @@ void *arena_alloc(struct arena *a, size_t len) {
     size_t padding = -(uintptr_t)a->free % sizeof(uint64_t);
 
     padding = padding < a->left ? padding : a->left;
-    a->free += padding;
-    a->left -= padding;
+    if (padding)
+        (void)take(a, padding);
     void *taken = take(a, len);
     return taken ? memset(taken, 0, len) : NULL;
 }
