@@ -126,3 +126,19 @@ def tar_with(entries):
                 info.size = len(data)
             tar.addfile(info, io.BytesIO(data) if data is not None else None)
     return out.getvalue()
+
+
+def tar_header(name, **kw):
+    info = tarfile.TarInfo(name)
+    for key, value in kw.items():
+        setattr(info, key, value)
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def many_headers(name, count, **kw):
+    """Those of NAME000000 and so on, in less time than tarfile takes."""
+    header = tar_header(name + "000000", **kw)
+    start, end = header[:len(name)], header[len(name) + 6:148]
+    plain = sum(start + end) + 8 * ord(" ") + sum(header[156:])
+    numbers = (b"%06d" % i for i in range(count))
+    return b"".join(start + n + end + b"%06o\0 " % (plain + sum(n)) + header[156:] for n in numbers)

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files with several names: what they are in a layer, they are in a tar and in an initrd."""
-import tarfile
-
 import pytest
-from builds import Images, Built, tar_with
+from builds import Built, Images, many_headers, tar_header, tar_with
 from images import bzimage
 from initramfs import Initramfs
 from test_layers import BLOCK, CHAR, DIR, FIFO, HARD, LINK
@@ -93,24 +91,11 @@ def test_names_are_counted_once(keelson, images):
     assert {name: nlink for name, _, nlink in root.headers if name in "abcde"} == {"a": 2, "b": 2, "c": 2, "e": 2}
 
 
-def many_links(count):
-    """A tar of a file and hard links to it."""
-    def header(**kw):
-        info = tarfile.TarInfo("link-000000")
-        for key, value in kw.items():
-            setattr(info, key, value)
-        return info.tobuf(tarfile.USTAR_FORMAT)
-    link = header(type=HARD, linkname="bin/tool")
-    before, after, plain = link[:5], link[11:148], sum(link[:148]) + sum(link[156:]) + 8 * 32 - 6 * 48
-    names = (b"%06d" % i for i in range(count))
-    return b"".join([header(name="bin", type=DIR), header(name="bin/tool", size=4) + b"tool".ljust(512, b"\0"),
-                     *(before + n + after + b"%06o\0 " % (plain + sum(n)) + link[156:] for n in names)])
-
-
 def test_of_very_many_names(keelson, images):
     """With time that grows by the square of their number, this does not end before the command is given up."""
     count = 300_000
-    images.image("x", many_links(count))
+    images.image("x", tar_header("bin", type=DIR) + tar_header("bin/tool", size=4) + b"tool".ljust(512, b"\0") +
+                 many_headers("link-", count, type=HARD, linkname="bin/tool"))
     (keelson.home / "t.yml").write_text("init: [t/x]\n")
     keelson.run("build", "--offline", "--no-sbom", "--compress", "none", "-f", "tar,kernel+initrd", "t.yml")
     root = Initramfs((keelson.home / "t-initrd.img").read_bytes())

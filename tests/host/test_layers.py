@@ -10,7 +10,7 @@ import tarfile
 import zlib
 
 import pytest
-from builds import Images, Built, build, refused, tar_with
+from builds import Built, Images, build, many_headers, refused, tar_header, tar_with
 from conftest import COMMAND, DEADLINE_SECONDS
 from images import COMPRESSORS, LAYER, tar_of
 from initramfs import Initramfs
@@ -178,6 +178,15 @@ def test_very_deep_directories(keelson, images):
                                 *(({"name": f"{deep}/{i}"}, b"x") for i in range(count))]))
     entries = build(keelson, YAML).entries
     assert sum(len(name) == 2 * depth - 1 or name.startswith(deep + "/") for name in entries) == count + 1
+
+
+def test_very_many_whiteouts(keelson, images):
+    """Each looks at what is there still: not at all that ever was."""
+    count = 120_000
+    images.image("x", many_headers("d/", count) + many_headers("e/", count),
+                 tar_header("d/.wh..wh..opq") * count + tar_header("e") * count)
+    entries = build(keelson, YAML).entries
+    assert not any(name.startswith(("d/", "e/")) for name in entries) and entries["e"].isreg()
 
 
 def test_memory_does_not_follow_the_contents(keelson, images):

@@ -163,6 +163,22 @@ static void an_opaque_directory_hides_lower_layers_only(void **state) {
     expect("dd;fd/new=2;");
 }
 
+static void a_layer_s_own_names_are_not_hidden_by_it(void **state) {
+    (void)state;
+    LAYER("d d", "f d/one 1", "f d/two 2", "f three 3");
+    LAYER("h d/four three", "f d/.wh..wh..opq", "h d/five three", "f d/.wh.five", "f d/.wh..wh..opq");
+    expect("dd;fthree=3;hd/four=three;hd/five=three;");
+}
+
+static void what_was_hidden_may_come_back(void **state) {
+    (void)state;
+    LAYER("d d", "d d/e", "f d/e/x 1", "f d/y 2");
+    LAYER("f .wh.d", "d d", "f d/e/x 3");
+    LAYER("f d 4", "d d", "f d/y 5", "f d 6");
+    LAYER("d d", "f d/e/x 7", "f d/.wh..wh..opq", "f d/e/z 8", "f d/.wh..wh..opq");
+    expect("dd;dd/e;fd/e/x=7;fd/e/z=8;");
+}
+
 static void a_file_replaces_a_directory_and_back(void **state) {
     (void)state;
     LAYER("d a", "f a/x 1", "f b 1");
@@ -354,6 +370,8 @@ int main(void) {
         T(a_higher_layer_wins),
         T(a_whiteout_removes_what_is_below),
         T(an_opaque_directory_hides_lower_layers_only),
+        T(a_layer_s_own_names_are_not_hidden_by_it),
+        T(what_was_hidden_may_come_back),
         T(a_file_replaces_a_directory_and_back),
         T(a_hard_link_survives_its_target),
         T(a_hard_link_to_nothing_is_an_error),

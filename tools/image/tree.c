@@ -72,8 +72,6 @@ static struct node *new_child(struct tree *t, struct node *parent, const char *n
     memcpy(n->name, name, len);
     n->parent = parent;
     n->depth = (unsigned short)(parent->depth + 1);
-    n->sibling = parent->children;
-    parent->children = n;
     n->same = *slot;
     *slot = n;
     t->nodes++;
@@ -172,14 +170,41 @@ static void hide_node(struct node *n, size_t layer);
 
 /* What layers below `layer` put there goes. */
 static void hide_children(struct node *n, size_t layer) {
-    for (struct node *c = n->children; c; c = c->sibling)
+    struct node **at = &n->children, *c;
+
+    while ((c = *at)) {
         hide_node(c, layer);
+        if (c->inode || c->children) {
+            at = &c->sibling;
+            continue;
+        }
+        *at = c->sibling;
+        c->listed = false;
+    }
 }
 
 static void hide_node(struct node *n, size_t layer) {
-    if (n->inode && n->inode->layer < layer)
+    if (n->layer < layer)
         n->inode = NULL;
     hide_children(n, layer);
+}
+
+/* The same for a whiteout of this layer: a second one finds nothing that is not the layer's own. */
+static void hide_others(struct node *n, size_t layer) {
+    if (n->hidden == layer + 1)
+        return;
+    n->hidden = (uint32_t)layer + 1;
+    hide_children(n, layer);
+}
+
+static void stand(struct node *n, struct inode *inode, size_t layer) {
+    n->inode = inode;
+    n->layer = (uint32_t)layer;
+    for (; n->parent && !n->listed; n = n->parent) {
+        n->sibling = n->parent->children;
+        n->parent->children = n;
+        n->listed = true;
+    }
 }
 
 /* `path` is that of a whiteout file. */
@@ -192,10 +217,11 @@ static int apply_whiteout(struct tree *t, const char *path, const char *base, si
     int r = resolve(t, target, &n, e);
     if (r < 0)
         return r;
-    if (opaque)
-        hide_children(n, layer);
-    else if (n != t->root)
-        hide_node(n, layer);
+    if (!opaque && n == t->root)
+        return 0;
+    if (!opaque && n->layer < layer)
+        n->inode = NULL;
+    hide_others(n, layer);
     return 0;
 }
 
@@ -301,7 +327,7 @@ int tree_apply(struct tree *t, const struct entry *entry, size_t layer, size_t s
         return 0;
     if (i->type != ENTRY_DIR)
         hide_children(n, layer + 1);
-    n->inode = i;
+    stand(n, i, layer);
     *node = n;
     *inode = i;
     return 0;

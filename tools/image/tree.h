@@ -19,12 +19,15 @@
 
 struct node {
     struct node *parent;
-    struct node *children, *sibling; /* the last child that was made; the one that was made before this one */
+    struct node *children, *sibling; /* those below it at or under which something stands */
     struct node *same;               /* the next one with the same hash */
     struct inode *inode;             /* NULL: nothing stands here, or a directory that no layer describes */
+    uint32_t layer;                  /* that has put it there; its inode may be of one below */
+    uint32_t hidden;                 /* the layer, from 1, that has hidden what others put below it */
     unsigned short depth;
-    bool counted; /* among its inode's names, or is not to be */
-    bool emitted;
+    bool listed : 1;  /* among its parent's children */
+    bool counted : 1; /* among its inode's names, or is not to be */
+    bool emitted : 1;
     char name[]; /* the root has none */
 };
 
