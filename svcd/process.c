@@ -89,8 +89,11 @@ static void open_process(struct service *s) {
 
 void process_watch(struct service *s) {
     process_forget(s);
-    free(s->cgroup);
-    s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
+    AUTO_FREE char *group = cgroup_of("/proc", (pid_t)s->pid);
+    if (!group || !s->cgroup || !is_within(group, s->cgroup)) { /* it may have gone below the one that it was given */
+        free(s->cgroup);
+        s->cgroup = steal_ptr(&group);
+    }
     s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
     s->oom_seen_ms = 0;
     open_process(s);
