@@ -2,7 +2,9 @@
 #include "svcd/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -51,6 +53,17 @@ static int connect_patiently(const char *path, unsigned wait_ms, unsigned sign_m
     while ((fd = try_connect(path, sign_ms)) < 0 && fd != -EAGAIN && clock_ms() < deadline)
         (void)nanosleep(&pause, NULL);
     return fd;
+}
+
+bool client_is_served(const char *path) {
+    AUTO_FREE char *lock = NULL;
+
+    if (asprintf(&lock, "%s.lock", path) < 0) {
+        lock = NULL;
+        return false;
+    }
+    AUTO_CLOSE int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 /* Who is turned away (too many clients) must hear of it, and not die of SIGPIPE. */

@@ -3,6 +3,7 @@
 #define SVCD_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "lib/err.h"
 
@@ -26,5 +27,8 @@ struct client_ask {
  * -EACCES: it has turned us away. -ECONNRESET: it has, or it ended before it answered.
  */
 int client_request(const char *path, const struct client_ask *ask, json_t **reply, struct err *e);
+
+/* Whether an svcd lives that listens on path; a socket alone may be left from one that was killed. */
+bool client_is_served(const char *path);
 
 #endif

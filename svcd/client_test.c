@@ -3,11 +3,13 @@
 #include "svcd/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -262,6 +264,20 @@ static int remove_dir(void **state) {
     return rmdir(dir);
 }
 
+/* control.c holds the lock for as long as svcd lives; the socket is left by one that is killed. */
+static void a_socket_without_an_svcd_is_told_from_one_with(void **state) {
+    char lock[80];
+    (void)state;
+    (void)snprintf(lock, sizeof(lock), "%s.lock", path);
+    assert_false(client_is_served(path));
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+    assert_true(client_is_served(path));
+    (void)close(fd);
+    assert_false(client_is_served(path));
+    assert_int_equal(unlink(lock), 0);
+}
+
 #define T(name) cmocka_unit_test_teardown(name, finish)
 
 int main(void) {
@@ -275,6 +291,7 @@ int main(void) {
         T(a_name_that_is_no_utf8_is_refused),
         T(a_svcd_that_is_stopped_is_not_waited_for),
         T(an_answer_may_take_long),
+        T(a_socket_without_an_svcd_is_told_from_one_with),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

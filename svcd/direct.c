@@ -2,7 +2,9 @@
 #include "svcd/direct.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "lib/fdutil.h"
@@ -42,6 +44,7 @@ static void begin(struct direct *d, const char *command) {
 
     d->to_run = strcmp(command, "stop") != 0;
     if (strcmp(command, "start") == 0) {
+        s->returns = true; /* a task that has ended is left from before */
         service_start(s);
         return;
     }
@@ -68,6 +71,11 @@ int direct_run(const char *command, const char *name, const struct direct_place 
 
     if (!bundle || strchr(name, '/') || access(bundle, F_OK) < 0) {
         log_error("could not %s %s: there is no such service in %s", command, name, at->path);
+        return 1;
+    }
+    AUTO_CLOSE int lock = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* one after another */
+    if (lock < 0 || flock(lock, LOCK_EX) < 0) {
+        log_error("could not %s %s: could not lock %s: %s", command, name, bundle, strerror(errno));
         return 1;
     }
     int r = loop_init(&d.loop);

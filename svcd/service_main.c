@@ -23,6 +23,7 @@
 #define CONNECT_WAIT_MS 5000
 #define SVCD_DEATHS_MAX 10 /* while the services start; it is started anew after ever longer pauses */
 #define SVCD "/usr/bin/svcd"
+#define INIT "/init"
 #define EXIT_MISUSE 100
 #define STATUS_LINES 10 /* of each of the two outputs */
 
@@ -79,8 +80,18 @@ static void note_quietly(const char *text) {
     log_debug("svcd waits: %s", text);
 }
 
+/* keelson's PID 1 starts svcd again whenever it ends. */
+static bool is_supervised(void) {
+    char exe[sizeof(INIT) + 1];
+    ssize_t n = readlink("/proc/1/exe", exe, sizeof(exe));
+
+    /* " (deleted)" may follow: behind a root that was exchanged */
+    return n >= (ssize_t)strlen(INIT) && !memcmp(exe, INIT, strlen(INIT)) &&
+           (n == (ssize_t)strlen(INIT) || exe[strlen(INIT)] == ' ');
+}
+
 static bool svcd_is_there(void) {
-    return access(CONTROL_SOCKET, F_OK) == 0;
+    return access(CONTROL_SOCKET, F_OK) == 0 && (is_supervised() || client_is_served(CONTROL_SOCKET));
 }
 
 /* Under another init nobody has started the supervisor. */
@@ -129,7 +140,8 @@ static int cmd_system_init(const struct options *o) {
 }
 
 static int ask(const char *cmd, const char *name, const char *signal, json_t **reply) {
-    const struct client_ask a = {.cmd = cmd, .name = name, .signal = signal, .note = note};
+    const struct client_ask a = {
+        .cmd = cmd, .name = name, .signal = signal, .note = note, .wait_ms = svcd_is_there() ? CONNECT_WAIT_MS : 0};
     struct err e = {0};
 
     if (client_request(CONTROL_SOCKET, &a, reply, &e) < 0) {

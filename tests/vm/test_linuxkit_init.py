@@ -4,6 +4,8 @@ One half of ours beside the other half of LinuxKit's. Its init is busybox's, wit
 rc.init and rc.shutdown, for which shell scripts stand in; its images bring a runc in /usr/bin, a config.toml of their
 own and the links in init.d, from where a program is chosen by a word in the name that it is called by.
 """
+import re
+
 from test_faults import BASE
 
 CONTAINERS = """onboot:
@@ -162,11 +164,19 @@ def test_ours_under_their_init(build, boot):
     assert ";onboot.000-first.out;it speaks" in vm.run("/usr/bin/logread").stdout
     assert " /containers/volumes/data/merged overlay rw" in vm.run("cat /proc/mounts").stdout
     # Without a supervisor, whom nobody starts again here, the command asks containerd itself.
-    vm.run("kill -9 $(pidof svcd) && rm -f /run/keelson/svcd.sock")
+    vm.run("kill -9 $(pidof svcd)")  # whose socket stays
     vm.run("service restart sleeper")
     assert "sleeper" in vm.run("ctr -n services.linuxkit task ls").stdout
     vm.run("service stop sleeper")
     assert "sleeper" not in vm.run("ctr -n services.linuxkit task ls").stdout
+    # What has ended with nobody to see it can be started; two who start it anew do it one after the other.
+    vm.run("service start sleeper && ctr -n services.linuxkit task kill -s KILL sleeper"
+           " && until ctr -n services.linuxkit task ls | grep -q 'sleeper.*STOPPED'; do sleep 0.1; done;"
+           " service start sleeper")
+    vm.run("service restart sleeper & service restart sleeper && wait $!")
+    assert re.search(r"^sleeper +\d+ +RUNNING", vm.run("ctr -n services.linuxkit task ls").stdout, re.M)
+    # And the supervisor can be had again.
+    vm.run("service system-init && service list | grep -q '^sleeper *running'")
     assert vm.poweroff() == 0
     assert "their rc.shutdown noop is done" in vm.console and "reboot: Power down" in vm.console
 
