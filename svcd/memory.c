@@ -13,12 +13,13 @@
 static const char *const states[] = {[LIFE_DOWN] = "down", [LIFE_FAILED] = "failed", [LIFE_DETACHED] = "up"};
 
 static json_t *describe(const struct service *s, bool returns) {
+    bool pauses = s->life == LIFE_BACKOFF && s->again; /* the next svcd starts it */
     const char *state = states[life_is_down(s->life) && !s->queued ? s->life : LIFE_DETACHED];
 
     return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "state", state,
                      "wanted", s->record.wanted, "restart", s->restart, "alive", s->alive && !returns, "unfit",
                      s->unfit, "returns", returns, "ready", health_is_ready(s->health.now), "pid", (json_int_t)s->pid,
-                     "started_ms", (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts, "attempts",
+                     "started_ms", (json_int_t)s->started_ms, "restarts", (json_int_t)s->restarts + pauses, "attempts",
                      (json_int_t)s->record.attempts, "exit_status",
                      s->exit_known ? json_integer((json_int_t)s->exit_status) : json_null(), "last_exit",
                      status_text(s->exit_reason), "last_error", status_text(s->error), "cgroup",

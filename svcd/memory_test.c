@@ -137,6 +137,17 @@ static void one_that_comes_back_is_not_missed_until_then(void **state) {
     assert_false(b.alive);
 }
 
+static void a_pause_that_svcd_does_not_outlive_counts_as_a_restart(void **state) {
+    (void)state;
+    a_running_one(&a);
+    a.life = LIFE_BACKOFF;
+    a.again = true;
+    memory_keep(dir, &a);
+    assert_true(memory_take_over(dir, &b));
+    assert_int_equal(b.restarts, 8);
+    assert_int_equal(b.record.attempts, 3);
+}
+
 static void what_is_the_same_is_written_once(void **state) {
     struct stat first, second;
     (void)state;
@@ -196,6 +207,7 @@ int main(void) {
         T(one_that_is_down_or_has_failed_is_that_again),
         T(a_stop_that_is_under_way_is_not_forgotten),
         T(one_that_comes_back_is_not_missed_until_then),
+        T(a_pause_that_svcd_does_not_outlive_counts_as_a_restart),
         T(what_is_the_same_is_written_once),
         T(the_longest_fits),
         T(nonsense_is_not_heeded),

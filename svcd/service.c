@@ -236,7 +236,9 @@ static void note_entry(struct service *s, enum life from) {
     left(s, from);
     bool grace = s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING;
     s->ops->set_timer(s, TIMER_LIFE, grace ? s->policy.stop_timeout_ms : life_deadline_ms(s->life));
-    if (s->life == LIFE_DECIDE) {
+    if (s->life == LIFE_ADOPT) {
+        s->unseen = false;
+    } else if (s->life == LIFE_DECIDE) {
         s->unfit = false;
     } else if (s->life == LIFE_PREPARE) {
         s->generation++;
@@ -326,6 +328,11 @@ void service_stop(struct service *s) {
     s->queued = false;
     s->record.wanted = false;
     s->restart = false;
+    if (was_queued && s->unseen) {
+        s->life = LIFE_DETACHED;
+        service_event(s, *s->connection ? LIFE_EV_READY : LIFE_EV_STOP);
+        return;
+    }
     if (was_queued && life_is_down(s->life)) {
         s->settled = true; /* its start is off: nobody need wait for it */
         s->changed(s, s->data);

@@ -66,6 +66,7 @@ struct service {
     bool settled;                 /* the first attempt has come to a result */
     bool told;                    /* at the end of svcd: to stop */
     bool unfit;                   /* this life was not ready or well, and is to end */
+    bool unseen;                  /* the svcd before this one was starting it: a task of it may run */
     bool returns;                 /* the svcd before this one took it down with itself */
     bool onfail_due;              /* it has failed for good, and nobody has acted on it yet */
     unsigned generation;          /* answers to calls of an earlier life are not for this one */

@@ -399,6 +399,19 @@ static void at_svcds_end_nobody_looks_behind_a_pause(void **state) {
     assert_true(service_is_over(&s));
 }
 
+/* The svcd before was killed when it had asked containerd to start it. */
+static void what_is_queued_and_may_run_is_looked_at_when_it_is_stopped(void **state) {
+    (void)state;
+    s.queued = s.unseen = s.record.wanted = true;
+    connection = (struct grpc *)&connection; /* one that is there */
+    service_stop(&s);
+    assert_int_equal(s.life, LIFE_ADOPT);
+    assert_false(s.settled);
+    service_event(&s, LIFE_EV_OK);
+    assert_int_equal(s.life, LIFE_STOPPING);
+    connection = NULL;
+}
+
 static void a_long_life_gives_all_restarts_back(void **state) {
     (void)state;
     s.policy.limit = 1;
@@ -528,6 +541,7 @@ int main(void) {
         T(a_pause_that_containerd_does_not_outlive_is_over),
         T(one_that_is_started_by_hand_waits_for_no_turn),
         T(at_svcds_end_nobody_looks_behind_a_pause),
+        T(what_is_queued_and_may_run_is_looked_at_when_it_is_stopped),
         T(a_long_life_gives_all_restarts_back),
         T(always_means_also_behind_status_0),
         T(never_means_never),

@@ -248,6 +248,7 @@ static void resume(struct svcd *d, struct service *s) {
     bool known = memory_take_over(d->memory_dir, s);
 
     s->queued = !known || (s->life == LIFE_DETACHED && s->record.wanted && !s->alive);
+    s->unseen = s->queued && known;
     if (s->queued)
         s->life = LIFE_DOWN;
     else if (!s->record.wanted)
@@ -323,19 +324,28 @@ void svcd_system_init(struct svcd *d) {
 
 static void say_later(struct svcd *d);
 
+/* Who was about to start, or to be looked at, waits for containerd: its process is stopped without that, if there is
+ * one.
+ */
+static void give_up_containerd(struct service *s) {
+    log_notice("service %s is not down yet: %s", s->name, service_state_name(s));
+    if (s->told && (life_is_starting(s->life) || s->life == LIFE_BACKOFF))
+        service_event(s, LIFE_EV_LOST);
+}
+
 /* Who holds on, for whoever waits for the machine to go down. */
 static void on_still_there(struct loop_source *src, void *data) {
     struct svcd *d = data;
 
     (void)src;
     for (size_t i = 0; i < d->services_len; i++) {
-        const struct service *s = &d->services[i];
+        struct service *s = &d->services[i];
         if (s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING)
             log_notice("service %s has been stopping for %llu s of its %llu s", s->name,
                        (unsigned long long)(clock_ns() - s->entered_ns) / 1000000000u,
                        (unsigned long long)s->policy.stop_timeout_ms / 1000);
         else if (!service_is_over(s))
-            log_notice("service %s is not down yet: %s", s->name, service_state_name(s));
+            give_up_containerd(s);
     }
     say_later(d);
 }

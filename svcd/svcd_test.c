@@ -308,6 +308,36 @@ static void the_end_waits_for_the_services_then_for_containerd(void **state) {
     assert_true(d.loop.stopped);                 /* and there is no process to wait for */
 }
 
+/* Its process, if it has one, is not containerd's to end. */
+static void who_is_looked_at_does_not_hold_up_the_end_for_long(void **state) {
+    (void)state;
+    boot();
+    d.containerd.ready = true;
+    service_event(&d.services[1], LIFE_EV_ERROR); /* it runs, and is looked at once more */
+    assert_int_equal(d.services[1].life, LIFE_ADOPT);
+    stop(&d);
+    assert_int_equal(d.services[1].life, LIFE_ADOPT);
+    on_still_there(&d.still_there, &d);
+    assert_int_equal(d.services[1].life, LIFE_LONE_STOPPING);
+    service_event(&d.services[1], LIFE_EV_EXIT);
+    assert_true(d.loop.stopped);
+}
+
+/* The svcd before may have been killed when containerd was starting a task for it. */
+static void what_may_run_is_not_called_stopped(void **state) {
+    (void)state;
+    boot();
+    gone();
+    fresh();
+    d.services[1].record.wanted = true;
+    d.services[1].life = LIFE_CREATE_TASK;
+    memory_keep(d.memory_dir, &d.services[1]);
+    svcd_resume(&d);
+    assert_true(d.services[1].queued);
+    service_stop(&d.services[1]);
+    assert_int_equal(d.services[1].life, LIFE_LONE_STOPPING); /* containerd is not there yet */
+}
+
 /* Told to end while the machine goes on, svcd is started again, and what ran comes back. */
 static void what_the_end_of_svcd_took_down_comes_back(void **state) {
     (void)state;
@@ -456,6 +486,8 @@ int main(void) {
         T(the_next_svcd_goes_on_starting),
         T(what_was_started_again_is_not_remembered_as_down),
         T(the_end_waits_for_the_services_then_for_containerd),
+        T(who_is_looked_at_does_not_hold_up_the_end_for_long),
+        T(what_may_run_is_not_called_stopped),
         T(what_the_end_of_svcd_took_down_comes_back),
         T(who_starts_behind_another_stops_before_it),
         T(a_failure_for_good_is_remembered_with_its_reason),
