@@ -2,11 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tools/config/yaml.h"
 #include "tools/oci/oci_priv.h"
 
 #define OCI_VERSION "1.1.0"
-#define LABEL "org.mobyproject.config"
 
 const json_t *pick(const struct sources *s, const char *key) {
     const json_t *v = json_object_get(s->yaml, key);
@@ -181,16 +179,6 @@ static int make_config(const struct sources *s, json_t **out, struct err *e) {
     return json_object_set(*out, "linux", linux_part) < 0 ? -ENOMEM : 0;
 }
 
-static int read_label(const struct config_container *container, const json_t *image, json_t **out, struct err *e) {
-    const char *text = json_string_value(json_object_get(json_object_get(image, "Labels"), LABEL));
-    char where[256];
-
-    if (!text || !*text)
-        return 0;
-    (void)snprintf(where, sizeof(where), "label " LABEL " of %s", container->image);
-    return yaml_read(where, text, strlen(text), &schema_label, false, NULL, out, e);
-}
-
 int oci_spec_make(const struct config *c, const struct config_container *container, const json_t *image_config,
                   const char *arch, struct problems *problems, struct oci_spec *out, struct err *e) {
     AUTO_PROBLEMS struct problems own = {0};
@@ -200,6 +188,7 @@ int oci_spec_make(const struct config *c, const struct config_container *contain
                         .yaml = container->fields,
                         .image = json_object_get(image_config, "config"),
                         .arch = arch,
+                        .name = container->image,
                         .place = container->place,
                         .problems = problems ? problems : &own};
     unsigned before = s.problems->count;
@@ -207,7 +196,9 @@ int oci_spec_make(const struct config *c, const struct config_container *contain
     e = e ? e : &local;
     *out = (struct oci_spec){0};
     e->code = 0;
-    int r = note(&s, "", 0, read_label(container, s.image, &label, e), e);
+    int r = note(&s, "", 0, check_image(&s, image_config, e), e);
+    if (!r && s.problems->count == before)
+        r = note(&s, "", 0, read_label(&s, &label, e), e);
     s.label = label;
     out->readonly = pick_bool(&s, "readonly");
     if (!r)

@@ -12,6 +12,7 @@ struct sources {
     const json_t *yaml;
     const json_t *image; /* the "config" object of the image configuration, or NULL */
     const char *arch;    /* "amd64", "arm64" */
+    const char *name;    /* the image's */
     const char *place;   /* the container's in the YAML */
     struct problems *problems;
 };
@@ -37,6 +38,11 @@ json_t *mount_new(const char *destination, const char *type, const char *source,
 json_t *mappings_new(const json_t *from);
 /* A new array of the words of s between separators. */
 json_t *split(const char *s, char separator);
+
+/* Whether what is taken from the image's configuration document is of the right types. */
+int check_image(const struct sources *s, const json_t *document, struct err *e);
+/* *out stays NULL if the image has no org.mobyproject.config label. */
+int read_label(const struct sources *s, json_t **out, struct err *e);
 
 int make_mounts(const struct sources *s, json_t **out, struct err *e);
 int make_capabilities(const struct sources *s, json_t **out, struct err *e);

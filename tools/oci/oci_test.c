@@ -79,6 +79,35 @@ static void test_yaml_overrides_the_label(void **state) {
                                            "\"options\":[\"ro\",\"rbind\"]}");
 }
 
+static void test_wrong_types_in_the_image_are_told(void **state) {
+    static const struct {
+        const char *image, *says; /* NULL: it is fine */
+    } cases[] = {
+        {"{\"config\":{\"Entrypoint\":[1,null]}}", "\"Entrypoint\" of its configuration is no list of strings"},
+        {"{\"config\":{\"Cmd\":\"sh\"}}", "\"Cmd\" of its configuration is no list of strings"},
+        {"{\"config\":{\"Cmd\":{}}}", "\"Cmd\" of its configuration is no list of strings"},
+        {"{\"config\":{\"Env\":[5]}}", "\"Env\" of its configuration is no list of strings"},
+        {"{\"config\":{\"WorkingDir\":3}}", "\"WorkingDir\" of its configuration is no string"},
+        {"{\"config\":{\"Labels\":[]}}", "\"Labels\" of its configuration is no map"},
+        {LABEL "5}}}", "\"Labels[org.mobyproject.config]\" of its configuration is no string"},
+        {"{\"config\":[]}", "\"config\" of its configuration is no map"},
+        {"{\"config\":{\"Entrypoint\":null,\"Cmd\":[],\"Env\":null,\"WorkingDir\":null,\"Labels\":null}}", NULL},
+        {"{\"config\":null}", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO_OCI_SPEC struct oci_spec s;
+        struct err e = {0};
+        int r = make("{\"command\":[\"x\"]}", cases[i].image, &s, &e);
+        assert_int_equal(r, cases[i].says ? -EINVAL : 0);
+        if (cases[i].says) {
+            assert_non_null(strstr(e.msg, "t.yml:1:1: could not use image i: "));
+            assert_non_null(strstr(e.msg, cases[i].says));
+        }
+    }
+}
+
 static void test_capabilities(void **state) {
     AUTO_OCI_SPEC struct oci_spec s;
     struct err e = {0};
@@ -233,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_come_from_the_image),
         cmocka_unit_test(test_yaml_overrides_the_label),
+        cmocka_unit_test(test_wrong_types_in_the_image_are_told),
         cmocka_unit_test(test_capabilities),
         cmocka_unit_test(test_errors_are_told_at_their_places),
         cmocka_unit_test(test_unlimited_is_written_as_64_bits),
