@@ -96,6 +96,9 @@ static int plan_container(const struct build *b, struct plan *p, enum section s,
         return err_errno(e, -ENOMEM, "could not add %s", path);
     bool own_root = !json_object_get(p->roots, source);
     r = oci_spec_make(b->config, c, image_config(img), b->arch, b->problems, &spec, e);
+    const json_t *after = json_object_get(spec.runtime, "after");
+    if (!r && after && s == SECTION_SERVICES && json_object_set(p->after, c->name, (json_t *)(uintptr_t)after) < 0)
+        r = err_errno(e, -ENOMEM, "could not add %s", path);
     if (!r && own_root)
         r = plan_root(p, &img, &spec, path, source, location, e);
     if (!r)
@@ -114,5 +117,7 @@ int plan_containers(const struct build *b, struct plan *p, struct err *e) {
             if (r != -ENOMEM && b->problems->count > before)
                 r = 0; /* the others are looked at, too; then plan_make() fails */
         }
+    if (!r && config_check_order(b->config, p->after, b->problems) < 0)
+        r = err_errno(e, -ENOMEM, "could not order the services");
     return r;
 }

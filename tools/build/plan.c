@@ -96,7 +96,8 @@ static int plan_init(const struct build *b, struct plan *p, struct err *e) {
 
 int plan_make(const struct build *b, struct plan *p, struct err *e) {
     p->roots = json_object();
-    int r = p->roots ? plan_kernel(b, p, e) : err_errno(e, -ENOMEM, "could not plan the build");
+    p->after = json_object();
+    int r = p->roots && p->after ? plan_kernel(b, p, e) : err_errno(e, -ENOMEM, "could not plan the build");
 
     if (!r)
         r = plan_init(b, p, e);
@@ -124,5 +125,6 @@ void plan_free(struct plan *p) {
     }
     free(p->v);
     json_decref(p->roots);
+    json_decref(p->after);
     *p = (struct plan){0};
 }

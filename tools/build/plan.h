@@ -33,6 +33,7 @@ struct plan {
     struct part *v;
     size_t len, cap;
     json_t *roots; /* image -> where its root is */
+    json_t *after; /* service -> those that it starts after */
 };
 
 /* Opens, and if need be pulls, every image. */

@@ -114,7 +114,7 @@ static int take_all(struct config *c, struct problems *p, struct err *e) {
     if (!r)
         r = take_containers(c, p);
     if (!r)
-        r = check_order(c, p);
+        r = config_check_order(c, NULL, p);
     if (!r)
         r = take_files(c, p);
     return r < 0 ? err_errno(e, r, "could not hold the configuration") : 0;

@@ -10,6 +10,8 @@
 #include "lib/err.h"
 #include "tools/config/problems.h"
 
+#define CONFIG_LABEL "org.mobyproject.config" /* of an image: defaults of its containers' fields */
+
 enum section { SECTION_ONBOOT, SECTION_ONSHUTDOWN, SECTION_SERVICES, SECTION_COUNT };
 
 struct config_image {
@@ -18,6 +20,7 @@ struct config_image {
 };
 
 struct config_container {
+    enum section section;
     const char *name;
     const char *image;
     const char *place, *image_place; /* FILE:LINE:COLUMN, for messages */
@@ -87,6 +90,21 @@ json_t *config_copy_plain(const json_t *value);
 
 /* The merged configuration as YAML, appended to out. */
 int config_print(const struct config *c, struct buf *out, struct err *e);
+
+/*
+ * Words of `runtime:` that a container of this section cannot have, and probes that do not look in exactly one way, go
+ * to p. `otherwise` is the place of what has none of its own.
+ */
+void config_check_words(enum section s, const json_t *runtime, const char *otherwise, struct problems *p);
+
+/*
+ * The start order that `after` gives services: unknown names and circles go to p. after: what each service has, by its
+ * name, from the YAML or else from its image's label; NULL: what the YAML alone says. Fails only without memory.
+ */
+int config_check_order(const struct config *c, const json_t *after, struct problems *p);
+
+/* Where a container's image's label is, for messages: malloc'd. */
+char *config_label_place(const struct config_container *c);
 
 /* Users named after containers: 100 and up, over onboot, onshutdown and services; of one name the last counts. */
 int config_user_id(const struct config *c, const json_t *value, uint32_t *id, struct err *e);

@@ -32,7 +32,4 @@ int take_files(struct config *c, struct problems *p);
 /* Entries of files: that cannot be there together. */
 int check_clashes(const struct config *c, struct problems *p);
 
-/* `after` of services: unknown names and circles. */
-int check_order(const struct config *c, struct problems *p);
-
 #endif

@@ -42,24 +42,17 @@ static void check_name(const struct config_container *c, enum section s, const j
         problem(p, c->place, "there is another service named \"%s\" at %s; rename one", c->name, first);
 }
 
-/* A word that would be silently without effect is an error. */
-static void check_words(const struct config_container *c, enum section s, struct problems *p) {
-    static const char *const of_services[] = {"restart", "after", "ready", "health", "stop"};
-    const json_t *runtime = json_object_get(c->fields, "runtime");
+static const char *place_of(const json_t *object, const char *otherwise) {
+    const char *place = string_of(object, "@");
 
-    for (size_t i = 0; s != SECTION_SERVICES && i < ARRAY_SIZE(of_services); i++)
-        if (json_object_get(runtime, of_services[i]))
-            problem(p, string_of(runtime, "@"), "\"%s\" is for services only; %s containers run once, in their order",
-                    of_services[i], section_names[s]);
-    if (s == SECTION_SERVICES && json_object_get(runtime, "deadline"))
-        problem(p, string_of(runtime, "@"), "\"deadline\" is for onboot and onshutdown only; a service has no end");
+    return place ? place : otherwise;
 }
 
 /* Exactly one of the ways to look. */
-static void check_probe(const struct config_container *c, const char *key, const char *const *ways,
+static void check_probe(const json_t *runtime, const char *key, const char *const *ways, const char *otherwise,
                         struct problems *p) {
-    const json_t *probe = json_object_get(json_object_get(c->fields, "runtime"), key);
-    const json_t *exec = json_object_get(probe, "exec");
+    const json_t *probe = json_object_get(runtime, key), *exec = json_object_get(probe, "exec");
+    const char *place = place_of(probe, otherwise);
     unsigned given = 0;
 
     if (!json_is_object(probe))
@@ -67,14 +60,35 @@ static void check_probe(const struct config_container *c, const char *key, const
     for (size_t i = 0; ways[i]; i++)
         given += json_object_get(probe, ways[i]) != NULL;
     if (given != 1)
-        problem(p, string_of(probe, "@"), "\"%s\" must have one of \"%s\", \"%s\" and \"%s\", and has %s", key, ways[0],
-                ways[1], ways[2], given ? "more" : "none");
+        problem(p, place, "\"%s\" must have one of \"%s\", \"%s\" and \"%s\", and has %s", key, ways[0], ways[1],
+                ways[2], given ? "more" : "none");
     if (json_is_array(exec) && !json_array_size(exec))
-        problem(p, string_of(probe, "@"), "\"exec\" of \"%s\" is an empty command", key);
+        problem(p, place, "\"exec\" of \"%s\" is an empty command", key);
+}
+
+/* A word that would be silently without effect is an error. */
+void config_check_words(enum section s, const json_t *runtime, const char *otherwise, struct problems *p) {
+    static const char *const of_services[] = {"restart", "after", "ready", "health", "stop"};
+    static const char *const ready[] = {"exec", "tcp", "file", NULL}, *const health[] = {"exec", "tcp", "http", NULL};
+    const char *place = place_of(runtime, otherwise);
+
+    for (size_t i = 0; s != SECTION_SERVICES && i < ARRAY_SIZE(of_services); i++)
+        if (json_object_get(runtime, of_services[i]))
+            problem(p, place, "\"%s\" is for services only; %s containers run once, in their order", of_services[i],
+                    section_names[s]);
+    if (s == SECTION_SERVICES && json_object_get(runtime, "deadline"))
+        problem(p, place, "\"deadline\" is for onboot and onshutdown only; a service has no end");
+    check_probe(runtime, "ready", ready, otherwise, p);
+    check_probe(runtime, "health", health, otherwise, p);
+}
+
+char *config_label_place(const struct config_container *c) {
+    char *place;
+
+    return asprintf(&place, "%s: label " CONFIG_LABEL " of %s", c->place, c->image) < 0 ? NULL : place;
 }
 
 static int take_section(struct config *c, enum section s, struct problems *p) {
-    static const char *const ready[] = {"exec", "tcp", "file", NULL}, *const health[] = {"exec", "tcp", "http", NULL};
     const json_t *list = json_object_get(c->doc, section_names[s]), *entry;
     AUTO_JSON json_t *services = json_object();
     size_t i;
@@ -84,6 +98,7 @@ static int take_section(struct config *c, enum section s, struct problems *p) {
         return -ENOMEM;
     json_array_foreach(list, i, entry) {
         struct config_container container = {
+            .section = s,
             .name = string_of(entry, "name"),
             .image = string_of(entry, "image"),
             .place = string_of(entry, "@"),
@@ -93,9 +108,7 @@ static int take_section(struct config *c, enum section s, struct problems *p) {
         if (!container.name || !container.image)
             continue; /* refused already */
         check_name(&container, s, services, p);
-        check_words(&container, s, p);
-        check_probe(&container, "ready", ready, p);
-        check_probe(&container, "health", health, p);
+        config_check_words(s, json_object_get(entry, "runtime"), container.place, p);
         c->containers[s][c->containers_len[s]++] = container;
         if (json_object_set_new(services, container.name, json_string(container.place)) < 0)
             return -ENOMEM;

@@ -10,26 +10,33 @@
 
 struct order {
     const struct config *config;
-    json_t *index;  /* name -> position among the services */
-    size_t *behind; /* for each service: through which one the search came to it, plus 1; 0: not yet */
-    size_t *edge;   /* for each service: how many of its names were looked at */
+    const json_t *after; /* NULL: as the YAML has it */
+    json_t *index;       /* name -> position among the services */
+    size_t *behind;      /* for each service: through which one the search came to it, plus 1; 0: not yet */
+    size_t *edge;        /* for each service: how many of its names were looked at */
     bool *done;
 };
 
-static const json_t *names_of(const struct order *o, size_t service) {
-    return json_object_get(json_object_get(o->config->containers[SECTION_SERVICES][service].fields, "runtime"),
-                           "after");
+static const struct config_container *service_of(const struct order *o, size_t service) {
+    return &o->config->containers[SECTION_SERVICES][service];
 }
 
 static const char *name_of(const struct order *o, size_t service) {
-    return o->config->containers[SECTION_SERVICES][service].name;
+    return service_of(o, service)->name;
 }
 
-/* Of the service's i-th name. */
-static const char *place_of(const struct order *o, size_t service, size_t i) {
-    const json_t *fields = o->config->containers[SECTION_SERVICES][service].fields;
+static const json_t *names_of(const struct order *o, size_t service) {
+    return o->after ? json_object_get(o->after, name_of(o, service))
+                    : json_object_get(json_object_get(service_of(o, service)->fields, "runtime"), "after");
+}
 
-    return json_string_value(json_array_get(json_object_get(json_object_get(fields, "runtime"), "@after"), i));
+/* Of the service's i-th name, malloc'd: in the YAML if that has the word. */
+static char *place_of(const struct order *o, size_t service, size_t i) {
+    const struct config_container *c = service_of(o, service);
+    const json_t *runtime = json_object_get(c->fields, "runtime");
+    const char *place = json_string_value(json_array_get(json_object_get(runtime, "@after"), i));
+
+    return json_object_get(runtime, "after") ? strdup(place ? place : c->place) : config_label_place(c);
 }
 
 /* `last` waits for `first`, and first, through others, for last. */
@@ -47,8 +54,8 @@ static void report_circle(const struct order *o, size_t first, size_t last, stru
         if (at == first)
             break;
     }
-    problem(p, place_of(o, last, o->edge[last] - 1),
-            "services wait for each other in a circle, so none can start: %s%s; remove one \"after\"", text,
+    AUTO_FREE char *place = place_of(o, last, o->edge[last] - 1);
+    problem(p, place, "services wait for each other in a circle, so none can start: %s%s; remove one \"after\"", text,
             name_of(o, last));
 }
 
@@ -97,20 +104,21 @@ static int check_names(struct order *o, struct problems *p) {
     for (size_t s = 0; s < c->containers_len[SECTION_SERVICES]; s++)
         json_array_foreach(names_of(o, s), i, name) {
             const char *text = json_string_value(name);
-            if (text && !json_object_get(o->index, text))
-                problem(p, place_of(o, s, i),
-                        "service \"%s\" is to start after \"%.100s\", but there is no such service", name_of(o, s),
-                        text);
+            if (!text || json_object_get(o->index, text))
+                continue;
+            AUTO_FREE char *place = place_of(o, s, i);
+            problem(p, place, "service \"%s\" is to start after \"%.100s\", but there is no such service",
+                    name_of(o, s), text);
         }
     return 0;
 }
 
-int check_order(const struct config *c, struct problems *p) {
+int config_check_order(const struct config *c, const json_t *after, struct problems *p) {
     size_t len = c->containers_len[SECTION_SERVICES];
     AUTO_JSON json_t *index = json_object();
     AUTO_FREE size_t *behind = calloc(len + 1, sizeof(*behind)), *edge = calloc(len + 1, sizeof(*edge));
     AUTO_FREE bool *done = calloc(len + 1, sizeof(*done));
-    struct order o = {.config = c, .index = index, .behind = behind, .edge = edge, .done = done};
+    struct order o = {.config = c, .after = after, .index = index, .behind = behind, .edge = edge, .done = done};
 
     if (!index || !behind || !edge || !done || check_names(&o, p) < 0)
         return -ENOMEM;

@@ -6,8 +6,6 @@
 #include "tools/config/yaml.h"
 #include "tools/oci/oci_priv.h"
 
-#define LABEL "org.mobyproject.config"
-
 enum kind { STRING, STRINGS, MAP };
 
 static bool is_kind(const json_t *value, enum kind kind) {
@@ -29,7 +27,7 @@ static int refuse(const struct sources *s, const char *key, enum kind kind, stru
     static const char *const words[] = {[STRING] = "string", [STRINGS] = "list of strings", [MAP] = "map"};
 
     return err_set(e, -EINVAL, "could not use image %s: \"%s\" of its configuration is no %s; make the image anew",
-                   s->name, key, words[kind]);
+                   s->container->image, key, words[kind]);
 }
 
 int check_image(const struct sources *s, const json_t *document, struct err *e) {
@@ -43,17 +41,17 @@ int check_image(const struct sources *s, const json_t *document, struct err *e) 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         if (!is_kind(json_object_get(s->image, fields[i].key), fields[i].kind))
             return refuse(s, fields[i].key, fields[i].kind, e);
-    if (!is_kind(json_object_get(json_object_get(s->image, "Labels"), LABEL), STRING))
-        return refuse(s, "Labels[" LABEL "]", STRING, e);
+    if (!is_kind(json_object_get(json_object_get(s->image, "Labels"), CONFIG_LABEL), STRING))
+        return refuse(s, "Labels[" CONFIG_LABEL "]", STRING, e);
     return 0;
 }
 
 int read_label(const struct sources *s, json_t **out, struct err *e) {
-    const char *text = json_string_value(json_object_get(json_object_get(s->image, "Labels"), LABEL));
+    const char *text = json_string_value(json_object_get(json_object_get(s->image, "Labels"), CONFIG_LABEL));
     char where[256];
 
     if (!text || !*text)
         return 0;
-    (void)snprintf(where, sizeof(where), "label " LABEL " of %s", s->name);
+    (void)snprintf(where, sizeof(where), "label " CONFIG_LABEL " of %s", s->container->image);
     return yaml_read(where, text, strlen(text), &schema_label, false, NULL, out, e);
 }

@@ -185,10 +185,10 @@ int oci_spec_make(const struct config *c, const struct config_container *contain
     AUTO_JSON json_t *label = NULL;
     struct err local = {0};
     struct sources s = {.config = c,
+                        .container = container,
                         .yaml = container->fields,
                         .image = json_object_get(image_config, "config"),
                         .arch = arch,
-                        .name = container->image,
                         .place = container->place,
                         .problems = problems ? problems : &own};
     unsigned before = s.problems->count;

@@ -8,11 +8,11 @@
 /* Where a container's fields come from. */
 struct sources {
     const struct config *config;
+    const struct config_container *container;
     const json_t *label; /* NULL: the image has none */
     const json_t *yaml;
     const json_t *image; /* the "config" object of the image configuration, or NULL */
     const char *arch;    /* "amd64", "arm64" */
-    const char *name;    /* the image's */
     const char *place;   /* the container's in the YAML */
     struct problems *problems;
 };

@@ -61,6 +61,23 @@ static int add_words(json_t *out, const struct sources *r, struct err *e) {
     return 0;
 }
 
+/* The reader has looked at the YAML alone: what is left of the label beside it is looked at here. */
+static int check_label(const struct sources *s, const struct sources *r) {
+    json_t *label = (json_t *)(uintptr_t)r->label, *value; /* jansson's iteration changes nothing */
+    AUTO_JSON json_t *left = json_object();
+    AUTO_FREE char *place = config_label_place(s->container);
+    const char *key;
+
+    if (!left || !place)
+        return -ENOMEM;
+    json_object_foreach(label, key, value) {
+        if (!json_object_get(r->yaml, key) && json_object_set(left, key, value) < 0)
+            return -ENOMEM;
+    }
+    config_check_words(s->container->section, left, place, s->problems);
+    return 0;
+}
+
 /* Label and YAML are merged key by key, and bindNS entry by entry. */
 int make_runtime(const struct sources *s, json_t **out, struct err *e) {
     static const char *const kinds[] = {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"};
@@ -80,6 +97,8 @@ int make_runtime(const struct sources *s, json_t **out, struct err *e) {
     if (!*out)
         return err_errno(e, -ENOMEM, "could not make runtime.json");
     int result = add_words(*out, &r, e);
+    if (!result)
+        result = check_label(s, &r);
     if (result < 0) {
         json_decref(*out);
         *out = NULL;
