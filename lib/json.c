@@ -79,17 +79,20 @@ int json_get_object(const json_t *obj, const char *where, const char *key, bool 
     return 0;
 }
 
-int json_load_path(const char *path, size_t max, json_t **out, struct err *e) {
-    AUTO_BUF struct buf text = BUF_INIT;
+int json_parse(const char *path, const struct buf *text, size_t flags, json_t **out, struct err *e) {
     json_error_t why;
 
-    int r = read_file(path, max, &text, e);
-    if (r < 0)
-        return r;
-    *out = json_loadb(text.data ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &why);
+    *out = json_loadb(text->data ? text->data : "", text->len, JSON_REJECT_DUPLICATES | flags, &why);
     if (!*out)
         return err_set(e, -EINVAL, "could not parse %s: line %d, column %d: %s", path, why.line, why.column, why.text);
     return 0;
+}
+
+int json_load_path(const char *path, size_t max, json_t **out, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    int r = read_file(path, max, &text, e);
+
+    return r ? r : json_parse(path, &text, 0, out, e);
 }
 
 /* Bytes of the character at s, or 0: it is none. U+FFFD stands for what is none, and so counts as none itself. */

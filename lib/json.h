@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/buf.h"
 #include "lib/err.h"
 
 DEFINE_AUTO(json_t *, json_decref)
@@ -22,6 +23,9 @@ int json_get_bool(const json_t *obj, const char *where, const char *key, bool re
 int json_get_int(const json_t *obj, const char *where, const char *key, bool required, int64_t *out, struct err *e);
 int json_get_array(const json_t *obj, const char *where, const char *key, bool required, json_t **out, struct err *e);
 int json_get_object(const json_t *obj, const char *where, const char *key, bool required, json_t **out, struct err *e);
+
+/* Parses the text of a file; flags: jansson's. The error names file, line and column. *out is a new reference. */
+int json_parse(const char *path, const struct buf *text, size_t flags, json_t **out, struct err *e);
 
 /* Reads and parses a file of at most max bytes; the error names file, line and column. *out is a new reference. */
 int json_load_path(const char *path, size_t max, json_t **out, struct err *e);

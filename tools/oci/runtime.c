@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runtime.json, and documents as text. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "lib/buf.h"
@@ -130,27 +131,39 @@ int oci_add_root_mounts(struct oci_spec *s, const char *bundle, const char *root
     return 0;
 }
 
+static bool ends_with(const char *text, size_t len, const char *end) {
+    return len >= strlen(end) && !memcmp(text + len - strlen(end), end, strlen(end));
+}
+
 /*
- * jansson's integers are signed: RLIMIT_UNLIMITED becomes 2^64-1 here. A quote inside a JSON string is always written
- * \", so the pattern cannot match a part of one.
+ * jansson's integers are signed: where a negative one stands for 64 bits (a limit: RLIMIT_UNLIMITED; the argument of a
+ * system call) these are written. A quote inside a JSON string is always \", so no key is found in one.
  */
+static bool is_unsigned(const char *text, size_t len) {
+    static const char *const keys[] = {"\"hard\": ", "\"soft\": ", "\"value\": ", "\"valueTwo\": "};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (ends_with(text, len, keys[i]))
+            return true;
+    return false;
+}
+
 char *oci_dump(const json_t *doc) {
-    static const char *const patterns[] = {"\"hard\": -1", "\"soft\": -1"};
     AUTO_FREE char *text = json_dumps(doc, JSON_INDENT(4));
     struct buf out = BUF_INIT;
+    const char *p = text, *minus = text;
 
-    for (const char *p = text; p && *p;) {
-        const char *hard = strstr(p, patterns[0]), *soft = strstr(p, patterns[1]);
-        const char *next = hard && (!soft || hard < soft) ? hard : soft;
-        if (!next) {
-            if (buf_puts(&out, p) < 0)
-                break;
-            return out.data;
-        }
-        if (buf_append(&out, p, (size_t)(next - p) + 8) < 0 || buf_puts(&out, "18446744073709551615") < 0)
+    while (minus && (minus = strchr(minus, '-'))) {
+        char *end;
+        if (!is_unsigned(text, (size_t)(minus++ - text)))
+            continue;
+        uint64_t number = (uint64_t)strtoll(minus - 1, &end, 10);
+        if (buf_append(&out, p, (size_t)(minus - 1 - p)) < 0 || buf_printf(&out, "%" PRIu64, number) < 0)
             break;
-        p = next + strlen(patterns[0]);
+        p = minus = end;
     }
+    if (p && !minus && buf_puts(&out, p) == 0)
+        return out.data;
     buf_free(&out);
     return NULL;
 }

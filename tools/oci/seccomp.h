@@ -13,6 +13,12 @@
 /* The default profile, in Docker's form; NULL: no memory. */
 json_t *seccomp_default_profile(void);
 
+/* A profile from a file. An integer from 2^63 on is the negative one of the same 64 bits. *out is a new reference. */
+int seccomp_read_file(const char *path, json_t **out, struct err *e);
+
+/* Whether all of a profile's members are known and of the right types; the error has the JSON path of the first. */
+int seccomp_check(const json_t *profile, const char *name, struct err *e);
+
 /*
  * The profile for a container with these capabilities ("CAP_..." of its bounding set) on an architecture ("amd64",
  * "arm64") as the runtime takes it. The kernel is taken to be as new as any rule wants. System calls that the
