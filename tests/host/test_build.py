@@ -48,6 +48,19 @@ def test_the_outputs_are_called_after_the_last_file(keelson, images):
     assert (keelson.home / "own-kernel").exists() and not (keelson.home / "t-kernel").exists()
 
 
+def test_every_flag_can_be_told_to_be_off(keelson):
+    """The last word counts, as with LinuxKit."""
+    (keelson.home / "t.yml").write_text("files: [{path: f, contents: x}]\n")
+    for flag in ("pull", "offline", "docker", "no-sbom", "decompress-kernel", "sbom-current-time"):
+        keelson.run("build", "-f", "tar", f"--{flag}=false", "t.yml")
+        keelson.run("build", "-f", "tar", f"-{flag}", f"--{flag}=F", "t.yml")
+        assert f"could not understand --{flag}=no: want true or false" in keelson.run(
+            "build", "-f", "tar", f"--{flag}=no", "t.yml", check=False).stderr
+    (keelson.home / "i.yml").write_text("init: [127.0.0.1:1/t/x]\n")
+    assert "--offline" in keelson.fails("build", "--offline", "i.yml")
+    assert "--offline" not in keelson.fails("build", "--offline", "--offline=false", "i.yml")
+
+
 def test_an_unknown_format_comes_first(keelson, images):
     (keelson.home / "wrong.yml").write_text("nonsense: 1\n")
     message = keelson.run("build", "-f", "nonsense", "wrong.yml", check=False).stderr

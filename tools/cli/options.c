@@ -25,6 +25,14 @@ int options_bool(const char *word, bool *out) {
     return -EINVAL;
 }
 
+bool options_flag(const char *name, const char *value, bool *flag) {
+    *flag = true;
+    if (!value || options_bool(value, flag) == 0)
+        return true;
+    log_error("could not understand --%s=%s: want true or false", name, value);
+    return false;
+}
+
 /* What does not fit into the column of names has its help on the next line. */
 static int list_row(const struct option_row *row, struct buf *out) {
     size_t before = out->len;
@@ -70,15 +78,7 @@ static int take(const struct option_row *row, const char *value) {
         *row->text = value;
         return 0;
     }
-    if (!value) {
-        *row->flag = true;
-        return 0;
-    }
-    if (options_bool(value, row->flag) < 0) {
-        log_error("could not understand --%s=%s: want true or false", row->name, value);
-        return -EINVAL;
-    }
-    return 0;
+    return options_flag(row->name, value, row->flag) ? 0 : -EINVAL;
 }
 
 /* getopt's tables: an option for each row, --help, and those that are shared; and the letters. */

@@ -60,4 +60,7 @@ int options_read(const struct option_table *table, int argc, char **argv, int *f
 /* "true", "1", "t", "false", "0", "f"; -EINVAL. */
 int options_bool(const char *word, bool *out);
 
+/* The value of a flag, NULL for one without. False: it is wrong, and that was reported. */
+bool options_flag(const char *name, const char *value, bool *flag);
+
 #endif

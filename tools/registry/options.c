@@ -10,8 +10,8 @@
     }
 
 #define IMAGE_LONG_OPTIONS                                                                                             \
-    {"pull", no_argument, NULL, OPT_IMAGE_PULL}, {"offline", no_argument, NULL, OPT_IMAGE_OFFLINE},                    \
-        {"docker", no_argument, NULL, OPT_IMAGE_DOCKER}, {"policy", required_argument, NULL, OPT_IMAGE_POLICY},        \
+    {"pull", optional_argument, NULL, OPT_IMAGE_PULL}, {"offline", optional_argument, NULL, OPT_IMAGE_OFFLINE},        \
+        {"docker", optional_argument, NULL, OPT_IMAGE_DOCKER}, {"policy", required_argument, NULL, OPT_IMAGE_POLICY},  \
         REGISTRY_LONG_OPTIONS
 
 static bool add(struct registry_list *list, const char **text, const char *value, const char *separator) {
@@ -45,11 +45,11 @@ bool registry_flags_take(struct registry_flags *f, int option, const char *value
     case OPT_REGISTRY_CREDS_FOR: /* a password may have any character but this one */
         return add(&f->creds_for, &f->options.creds_for, value, "\n");
     case OPT_IMAGE_PULL:
-        return f->pull = true;
+        return options_flag("pull", value, &f->pull);
     case OPT_IMAGE_OFFLINE:
-        return f->offline = true;
+        return options_flag("offline", value, &f->offline);
     case OPT_IMAGE_DOCKER:
-        return f->docker = true;
+        return options_flag("docker", value, &f->docker);
     case OPT_IMAGE_POLICY:
         f->policy = value;
         return true;
