@@ -136,6 +136,20 @@ def test_what_a_label_has_wrong_is_told_of_every_container(keelson, images):
         assert says in done.stderr
 
 
+def test_keys_of_the_users_own_are_kept(keelson, images):
+    """However they begin, wherever a configuration is written."""
+    text = ("services:\n  - name: a\n    image: t/init\n    annotations: {'@x': y, '@': z}\n    sysctl: {'@s': v}\n"
+            "files:\n  - {path: m, metadata: json}\n")
+    built = build(keelson, text)
+    config = built.json("containers/services/a/config.json")
+    assert config["annotations"] == {"@x": "y", "@": "z"} and config["linux"]["sysctl"] == {"@s": "v"}
+    assert built.json("m")["services"] == [{"name": "a", "image": "docker.io/t/init", "annotations": {"@x": "y", "@": "z"},
+                                            "sysctl": {"@s": "v"}}]
+    (keelson.home / "k.yml").write_text(text)
+    shown = keelson.run("build", "--dry-run", "k.yml").stdout
+    assert "'@x': \"y\"" in shown and "'@': z" in shown and "'@s': v" in shown and shown.count("@") == 3
+
+
 def test_options_are_read_as_linuxkit_reads_them(keelson, images):
     plain = keelson.run("build", "--dry-run", "t.yml").stdout
     for words in (["-dry-run", "t.yml"], ["--dry-run=true", "t"], ["t.yml", "--dry-run"], ["--dry-run=false", "-dry-run=T", "t.yml"]):

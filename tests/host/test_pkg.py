@@ -119,6 +119,13 @@ def test_tags_of_odd_folders(keelson, repo):
     done = keelson.run("build", "--offline", "a.yml", check=False)
     assert done.returncode == 1 and "a.yml:1:8: could not resolve @pkg:: " in done.stderr
     assert "a.yml:1:17: could not resolve @pkg:nowhere: could not open" in done.stderr
+    text = ('services:\n  - name: a\n    image: x\n    env: [A, "@pkg:n1"]\n    annotations:\n      "@k": "@pkg:n2"\n'
+            '    command: ["@pkg:n3"]\n')
+    (keelson.home / "b.yml").write_text(text)
+    for name, done in (("b.yml", keelson.run("build", "--dry-run", "b.yml", check=False)),
+                       ("stdin", keelson.run("build", "--dry-run", "-", check=False, input=text))):
+        told = [line.split(" could")[0] for line in done.stderr.splitlines() if line.startswith("keelson: ")]
+        assert told == [f"keelson: {name}:{place}:" for place in ("4:14", "6:13", "7:15")]
 
 
 @pytest.mark.parametrize("line, says", [

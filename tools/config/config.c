@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "tools/config/config_priv.h"
-#include "tools/config/yaml.h"
 
 const char *const section_names[SECTION_COUNT] = {"onboot", "onshutdown", "services"};
 
@@ -70,11 +69,12 @@ static int read_one(const char *path, const struct config_resolver *resolver, js
         return err_errno(e, -ENOMEM, "could not hold %s", path);
     const struct buf *kept = &p->sources[p->sources_len - 1].text;
     unsigned before = p->count;
-    r = yaml_read(name, kept->data ? kept->data : "", kept->len, &schema_config, true, p, &doc, e);
+    struct templates templates = {path, resolver};
+    const struct yaml_strings strings = {template_replace, &templates};
+    r = yaml_read_replaced(name, kept->data ? kept->data : "", kept->len, &schema_config, resolver ? &strings : NULL, p,
+                           &doc, e);
     if (r < 0 && p->count == before)
         return r;
-    if (doc && resolve_templates(doc, path, resolver, p) < 0)
-        return err_errno(e, -ENOMEM, "could not hold %s", path);
     return doc && merge(all, doc) < 0 ? err_errno(e, -ENOMEM, "could not hold %s", path) : 0;
 }
 
@@ -89,7 +89,7 @@ static int take_init(struct config *c) {
         if (json_is_string(entry))
             c->init[c->init_len++] = (struct config_image){
                 .image = json_string_value(entry),
-                .place = json_string_value(json_array_get(json_object_get(c->doc, "@init"), i)),
+                .place = yaml_place(c->doc, "init", i),
             };
     }
     return 0;
@@ -103,7 +103,7 @@ static void take_kernel(struct config *c) {
     c->kernel.binary = string_of(kernel, "binary");
     c->kernel.tar = string_of(kernel, "tar");
     c->kernel.ucode = string_of(kernel, "ucode");
-    c->kernel.place = string_of(kernel, "@image");
+    c->kernel.place = yaml_place(kernel, "image", 0);
 }
 
 static int take_all(struct config *c, struct problems *p, struct err *e) {
@@ -178,7 +178,8 @@ json_t *config_copy_plain(const json_t *value) {
         for (void *it = json_object_iter((json_t *)(uintptr_t)value); it;
              it = json_object_iter_next((json_t *)(uintptr_t)value, it)) {
             key = json_object_iter_key(it);
-            if (*key != '@' && json_object_set_new(copy, key, config_copy_plain(json_object_iter_value(it))) < 0)
+            item = json_object_iter_value(it);
+            if (!yaml_is_place(key, item) && json_object_set_new(copy, key, config_copy_plain(item)) < 0)
                 break;
         }
         return copy;

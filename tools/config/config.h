@@ -85,7 +85,7 @@ int config_read(const char *const *paths, size_t paths_len, const struct config_
 void config_free(struct config *c);
 #define AUTO_CONFIG AUTO(config_free)
 
-/* A deep copy without the members (their names start with "@") that the reader added to say where a thing stands. */
+/* A deep copy without the members that the reader added to say where a thing stands (yaml_is_place()). */
 json_t *config_copy_plain(const json_t *value);
 
 /* The merged configuration as YAML, appended to out. */

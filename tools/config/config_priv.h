@@ -5,6 +5,7 @@
 #include "lib/buf.h"
 #include "lib/json.h"
 #include "tools/config/config.h"
+#include "tools/config/yaml.h"
 
 /* NULL also where the reader put null because it refused the value. */
 static inline const char *string_of(const json_t *object, const char *key) {
@@ -21,8 +22,12 @@ bool source_is_url(const char *path);
 /* All of an input: a file, "-" or a URL; at most `max` bytes. */
 int source_load(const char *path, size_t max, struct buf *text, struct err *e);
 
-/* Puts images into the place of `@pkg:` templates. What cannot be resolved goes to p; fails only without memory. */
-int resolve_templates(json_t *doc, const char *file, const struct config_resolver *resolver, struct problems *p);
+/* For struct yaml_strings: images in the place of `@pkg:` templates of this file. */
+struct templates {
+    const char *file;
+    const struct config_resolver *resolver;
+};
+int template_replace(void *data, const char *text, char **out, struct err *e);
 
 /* Each takes its part of c->doc. What is wrong goes to p; they fail only without memory. */
 int take_containers(struct config *c, struct problems *p);

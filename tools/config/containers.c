@@ -43,7 +43,7 @@ static void check_name(const struct config_container *c, enum section s, const j
 }
 
 static const char *place_of(const json_t *object, const char *otherwise) {
-    const char *place = string_of(object, "@");
+    const char *place = yaml_place(object, "", 0);
 
     return place ? place : otherwise;
 }
@@ -101,8 +101,8 @@ static int take_section(struct config *c, enum section s, struct problems *p) {
             .section = s,
             .name = string_of(entry, "name"),
             .image = string_of(entry, "image"),
-            .place = string_of(entry, "@"),
-            .image_place = string_of(entry, "@image"),
+            .place = yaml_place(entry, "", 0),
+            .image_place = yaml_place(entry, "image", 0),
             .fields = entry,
         };
         if (!container.name || !container.image)

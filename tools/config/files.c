@@ -54,8 +54,8 @@ static bool clean_path(json_t *entry, const char *p, const char **out) {
     if (!clean)
         return true;
     clean[len] = '\0';
-    if (json_object_set_new(entry, "@path", json_string(clean)) == 0)
-        *out = string_of(entry, "@path");
+    if (json_object_set_new(entry, "@path", json_pack("[s]", clean)) == 0) /* the entry keeps it, as it does places */
+        *out = yaml_place(entry, "path", 0);
     return true;
 }
 
@@ -103,7 +103,7 @@ static int take_file(struct config_file *f, json_t *entry, struct problems *p) {
         .contents = string_of(entry, "contents"),
         .source = string_of(entry, "source"),
         .metadata = string_of(entry, "metadata"),
-        .place = string_of(entry, "@"),
+        .place = yaml_place(entry, "", 0),
         .directory = json_is_true(json_object_get(entry, "directory")),
         .optional = json_is_true(json_object_get(entry, "optional")),
         .uid = json_object_get(entry, "uid"),

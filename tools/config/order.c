@@ -34,7 +34,7 @@ static const json_t *names_of(const struct order *o, size_t service) {
 static char *place_of(const struct order *o, size_t service, size_t i) {
     const struct config_container *c = service_of(o, service);
     const json_t *runtime = json_object_get(c->fields, "runtime");
-    const char *place = json_string_value(json_array_get(json_object_get(runtime, "@after"), i));
+    const char *place = yaml_place(runtime, "after", i);
 
     return json_object_get(runtime, "after") ? strdup(place ? place : c->place) : config_label_place(c);
 }

@@ -55,8 +55,8 @@ int take_volumes(struct config *c, struct problems *p) {
         const struct config_volume v = {
             .name = string_of(entry, "name"),
             .image = image && *image ? image : NULL,
-            .place = string_of(entry, "@"),
-            .image_place = string_of(entry, "@image"),
+            .place = yaml_place(entry, "", 0),
+            .image_place = yaml_place(entry, "image", 0),
             .readonly = json_is_true(json_object_get(entry, "readonly")),
             .layout = format && !strcmp(format, "oci"),
             .platforms = json_object_get(entry, "platforms"),

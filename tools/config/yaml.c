@@ -16,6 +16,7 @@ struct reader {
     size_t len;
     struct tags tags;
     bool places;
+    const struct yaml_strings *strings; /* NULL: they stay as they are */
     unsigned values;
     size_t bytes; /* of keys and values */
     unsigned depth;
@@ -101,6 +102,15 @@ static json_t *wrong_type(struct reader *r, const yaml_node_t *n, const char *ke
                          : "");
 }
 
+static json_t *put_string(struct reader *r, const yaml_node_t *n, const char *s) {
+    AUTO_FREE char *other = NULL;
+    struct err e = {0};
+
+    if (r->strings && r->strings->replace(r->strings->data, s, &other, &e) < 0)
+        (void)refuse(r, &n->start_mark, "%s", e.msg);
+    return json_string(other ? other : s);
+}
+
 static json_t *read_string(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema) {
     const char *s = (const char *)n->data.scalar.value;
 
@@ -110,7 +120,7 @@ static json_t *read_string(struct reader *r, const yaml_node_t *n, const char *k
         return refuse(r, &n->start_mark, "\"%.100s\" contains a NUL character", key);
     if (schema->is_valid && !schema->is_valid(s))
         return refuse(r, &n->start_mark, "\"%s\" must be %s, not \"%.100s\"", key, schema->expected, s);
-    return json_string(s);
+    return put_string(r, n, s);
 }
 
 static json_t *read_number(struct reader *r, const yaml_node_t *n, const char *key, const struct schema *schema,
@@ -165,7 +175,7 @@ static json_t *place_of(const struct reader *r, const yaml_node_t *n) {
     return json_sprintf("%s:%zu:%zu", r->file, n->start_mark.line + 1, n->start_mark.column + 1);
 }
 
-/* "@KEY": where the value stands; of a list, where each of its values does. */
+/* "@KEY": a list of where the value stands; of a list, of where each of its values does. */
 static int set_place(struct reader *r, const yaml_node_t *n, const char *key, json_t *object) {
     char name[64];
     json_t *place = NULL;
@@ -174,11 +184,12 @@ static int set_place(struct reader *r, const yaml_node_t *n, const char *key, js
     if (!r->places)
         return 0;
     (void)snprintf(name, sizeof(name), "@%s", key);
-    if (n->type != YAML_SEQUENCE_NODE)
-        return json_object_set_new(object, name, place_of(r, n));
     place = json_array();
-    for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top && !ret; i++)
-        ret = json_array_append_new(place, place_of(r, yaml_document_get_node(&r->doc, *i)));
+    if (n->type != YAML_SEQUENCE_NODE)
+        ret = json_array_append_new(place, place_of(r, n));
+    else
+        for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top && !ret; i++)
+            ret = json_array_append_new(place, place_of(r, yaml_document_get_node(&r->doc, *i)));
     return json_object_set_new(object, name, place) < 0 ? -1 : ret;
 }
 
@@ -400,17 +411,30 @@ static int read_text(struct reader *r, const struct schema *schema, json_t **out
     return 0;
 }
 
+static int read_all(struct reader *r, const struct schema *schema, struct problems *problems, json_t **out,
+                    struct err *e) {
+    AUTO_PROBLEMS struct problems own = {0};
+
+    r->problems = problems ? problems : &own;
+    unsigned before = r->problems->count;
+    *out = NULL;
+    int result = read_text(r, schema, out);
+    tags_free(&r->tags);
+    if (r->problems->count > before)
+        return problems_result(r->problems, e);
+    return result || !*out ? err_errno(e, -ENOMEM, "could not read %s", r->file) : 0;
+}
+
 int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places,
               struct problems *problems, json_t **out, struct err *e) {
-    AUTO_PROBLEMS struct problems own = {0};
-    struct reader r = {
-        .file = file, .text = text, .len = len, .places = places, .problems = problems ? problems : &own};
-    unsigned before = r.problems->count;
+    struct reader r = {.file = file, .text = text, .len = len, .places = places};
 
-    *out = NULL;
-    int result = read_text(&r, schema, out);
-    tags_free(&r.tags);
-    if (r.problems->count > before)
-        return problems_result(r.problems, e);
-    return result || !*out ? err_errno(e, -ENOMEM, "could not read %s", file) : 0;
+    return read_all(&r, schema, problems, out, e);
+}
+
+int yaml_read_replaced(const char *file, const char *text, size_t len, const struct schema *schema,
+                       const struct yaml_strings *strings, struct problems *problems, json_t **out, struct err *e) {
+    struct reader r = {.file = file, .text = text, .len = len, .places = true, .strings = strings};
+
+    return read_all(&r, schema, problems, out, e);
 }

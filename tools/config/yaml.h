@@ -20,14 +20,30 @@
 #define YAML_MAX_DEPTH 32
 
 /*
- * Objects get a "@" member with their place ("FILE:LINE:COLUMN") if `places`, and beside fields of which the schema
- * wants it stands "@KEY" (a list of places beside a list), so that what is found wrong later can name its place too. An
+ * Objects with fields get a "@" member with their place ("FILE:LINE:COLUMN") if `places`, and beside fields of which
+ * the schema wants it stands "@KEY", so that what is found wrong later can name its place too: see yaml_place(). An
  * empty document is an empty object. Everything that is wrong is added to problems (may be NULL), and -EINVAL returned
  * with the first; *out (a new reference) may be there then too, with null for each value that was refused, so that more
  * can be looked at.
  */
 int yaml_read(const char *file, const char *text, size_t len, const struct schema *schema, bool places,
               struct problems *problems, json_t **out, struct err *e);
+
+/* What becomes of strings: another one in *out (malloc'd), or NULL; an error is told at the string's place. */
+struct yaml_strings {
+    int (*replace)(void *data, const char *text, char **out, struct err *e);
+    void *data;
+};
+
+/* yaml_read() with places, and with other strings in the place of some; strings may be NULL. */
+int yaml_read_replaced(const char *file, const char *text, size_t len, const struct schema *schema,
+                       const struct yaml_strings *strings, struct problems *problems, json_t **out, struct err *e);
+
+/* Where an object stands (key ""), or its value of that key, or the i-th of a list's values; NULL: it is not kept. */
+const char *yaml_place(const json_t *object, const char *key, size_t i);
+
+/* Whether it is of an object's own. Places are lists, which no value is whose key may be any word. */
+bool yaml_is_place(const char *key, const json_t *value);
 
 /* Appends value as one YAML document that yaml_read() reads back as the same. */
 int yaml_write(json_t *value, struct buf *out, struct err *e);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/config/yaml.h"
 #include "tools/oci/oci_priv.h"
 
 #define OCI_VERSION "1.1.0"
@@ -43,22 +44,13 @@ json_t *pick_merged(const struct sources *s, const char *key) {
 
 /* Where the YAML says it; NULL: the label says it. */
 static const char *place_in_yaml(const struct sources *s, const char *key, size_t i) {
-    char name[64];
-    size_t before = 0;
-
-    (void)snprintf(name, sizeof(name), "@%s", key);
-    const json_t *at = json_object_get(s->yaml, name);
+    char add[64];
     const json_t *map = json_array_get(json_object_get(s->yaml, key), i);
-    if (json_is_object(map)) {
-        at = json_object_get(map, "@");
-    } else if (!at) {
-        (void)snprintf(name, sizeof(name), "@%s.add", key);
-        at = json_object_get(s->yaml, name);
-        before = json_array_size(json_object_get(s->label, key));
-    }
-    if (json_is_array(at) && i >= before)
-        at = json_array_get(at, i - before);
-    return json_string_value(at);
+    const char *place = json_is_object(map) ? yaml_place(map, "", 0) : yaml_place(s->yaml, key, i);
+    size_t before = json_array_size(json_object_get(s->label, key));
+
+    (void)snprintf(add, sizeof(add), "%s.add", key);
+    return place || i < before ? place : yaml_place(s->yaml, add, i - before);
 }
 
 int note(const struct sources *s, const char *key, size_t i, int r, struct err *e) {

@@ -129,7 +129,7 @@ static void test_errors_are_told_at_their_places(void **state) {
     AUTO_PROBLEMS struct problems p = {0};
     AUTO_OCI_SPEC struct oci_spec s;
     AUTO_JSON json_t *yaml = json_loads("{\"binds.add\":[\"/b:/b\",\"x\"],\"@binds.add\":[\"t.yml:2:1\",\"t.yml:2:9\"],"
-                                        "\"uid\":\"u\",\"@uid\":\"t.yml:3:1\"}",
+                                        "\"uid\":\"u\",\"@uid\":[\"t.yml:3:1\"]}",
                                         0, NULL);
     AUTO_JSON json_t *image =
         json_loads(LABEL "\"{\\\"binds\\\":[\\\"/a:/a\\\",\\\"l\\\"],\\\"gid\\\":\\\"g\\\"}\"}}}", 0, NULL);
@@ -206,7 +206,7 @@ static void test_words_of_ours_are_passed_on_as_they_are(void **state) {
 
     (void)state;
     assert_int_equal(
-        make("{\"runtime\":{\"@\":\"t.yml:1:2\",\"restart\":{\"@\":\"t.yml:1:3\",\"policy\":\"always\"},"
+        make("{\"runtime\":{\"@\":[\"t.yml:1:2\"],\"restart\":{\"@\":[\"t.yml:1:3\"],\"policy\":\"always\"},"
              "\"after\":[\"b\"],\"@after\":[\"t.yml:1:4\"],\"ready\":{\"tcp\":80},\"stop\":{\"timeout\":\"1s\"},"
              "\"health\":{\"http\":\"80/\"},\"onfail\":\"reboot\",\"deadline\":\"5m\"}}",
              "{}", &s, &e),

@@ -153,7 +153,7 @@ int recipe_mode(const json_t *item, mode_t def, mode_t *out, struct err *e) {
 }
 
 int recipe_blame(const json_t *item, int r, struct err *e) {
-    const char *place = json_string_value(json_object_get(item, "@"));
+    const char *place = yaml_place(item, "", 0);
 
     return r < 0 && place ? err_wrap(e, r, "%s", place) : r;
 }
