@@ -116,6 +116,38 @@ static void test_bytes_of_aliases_are_bounded(void **state) {
     json_decref(doc);
 }
 
+/* What libyaml would take minutes for. */
+static void test_anchors_and_aliases_are_bounded(void **state) {
+    static const struct {
+        const char *head, *line, *tail;
+        int fits; /* so many lines */
+        const char *says;
+    } cases[] = {
+        {"init:\n", "- &a%d x\n", "", 1000, "t.yml:1002:3: too much: more than 1000 anchors or 100000 aliases"},
+        {"trust:\n  org:\n  - &a0 x\n", "  - *a0 #%d\n", "", 100000,
+         "t.yml:100004:5: too much: more than 1000 anchors or 100000 aliases"},
+        {"#\n", "%%TAG !t%d! x\n", "---\ninit: []\n", 100, "t.yml:102:1: too much: more than 100 %TAG directives"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        for (int more = 0; more < 2; more++) {
+            AUTO_BUF struct buf text = BUF_INIT;
+            AUTO_JSON json_t *doc = NULL;
+            struct err e = {0};
+            assert_int_equal(buf_puts(&text, cases[i].head), 0);
+            for (int n = 0; n < cases[i].fits + more; n++) {
+                char line[32];
+                (void)snprintf(line, sizeof(line), cases[i].line, n);
+                assert_int_equal(buf_puts(&text, line), 0);
+            }
+            assert_int_equal(buf_puts(&text, cases[i].tail), 0);
+            int r = yaml_read("t.yml", text.data, text.len, &schema_config, false, NULL, &doc, &e);
+            assert_string_equal(e.msg, more ? cases[i].says : "");
+            assert_int_equal(r, more ? -EINVAL : 0);
+        }
+}
+
 static void test_scalars(void **state) {
     const char *text = "services:\n  - {name: n, image: i, oomScoreAdj: 0x10, uid: \"5\", gid: 5, hostname: \"yes\", "
                        "env: [A=1, yes]}\n";
@@ -374,6 +406,7 @@ int main(void) {
         cmocka_unit_test(test_broken_yaml_names_its_place),
         cmocka_unit_test(test_aliases_do_not_explode),
         cmocka_unit_test(test_bytes_of_aliases_are_bounded),
+        cmocka_unit_test(test_anchors_and_aliases_are_bounded),
         cmocka_unit_test(test_scalars),
         cmocka_unit_test(test_tags_say_what_a_scalar_is),
         cmocka_unit_test(test_files_are_merged),

@@ -342,18 +342,61 @@ static int note_tag(struct reader *r, const yaml_event_t *event) {
     return result == TAGS_NO_MEMORY ? -ENOMEM : 0;
 }
 
+struct counts {
+    unsigned depth, anchors, aliases;
+};
+
+static bool has_anchor(const yaml_event_t *event) {
+    return event->type == YAML_SCALAR_EVENT           ? event->data.scalar.anchor != NULL
+           : event->type == YAML_SEQUENCE_START_EVENT ? event->data.sequence_start.anchor != NULL
+           : event->type == YAML_MAPPING_START_EVENT  ? event->data.mapping_start.anchor != NULL
+                                                      : false;
+}
+
+/* False: it is too much, which is reported. */
+static bool count(struct reader *r, const yaml_event_t *event, struct counts *c) {
+    if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
+        c->depth++;
+    else if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
+        c->depth--;
+    c->anchors += has_anchor(event);
+    c->aliases += event->type == YAML_ALIAS_EVENT;
+    if (c->depth > YAML_MAX_DEPTH)
+        too_much(r, &event->start_mark);
+    else if (c->anchors > YAML_MAX_ANCHORS || c->aliases > YAML_MAX_ALIASES)
+        (void)refuse(r, &event->start_mark, "too much: more than %d anchors or %d aliases", YAML_MAX_ANCHORS,
+                     YAML_MAX_ALIASES);
+    else
+        return true;
+    return false;
+}
+
+/* libyaml gives no event for one; they begin their lines, where a document that we read has nothing like it. */
+static bool count_tag_directives(struct reader *r) {
+    static const char directive[] = "\n%TAG";
+    const char *at = r->text, *end = r->text + r->len;
+
+    for (unsigned n = 0; (at = memmem(at, (size_t)(end - at), directive, strlen(directive))); at++)
+        if (++n > YAML_MAX_TAG_DIRECTIVES) {
+            yaml_mark_t mark = mark_of(r, (size_t)(at + 1 - r->text));
+            (void)refuse(r, &mark, "too much: more than %d %%TAG directives", YAML_MAX_TAG_DIRECTIVES);
+            return false;
+        }
+    return true;
+}
+
 /*
- * libyaml takes time with the square of the levels, so they are counted before it makes a document of them; tags are
- * noted on the way. *fits is false if there are too many, which is reported; a syntax error is left to
- * yaml_parser_load(). -ENOMEM.
+ * libyaml takes time with the square of the levels and of the anchors, so they are counted before it makes a document
+ * of them; tags are noted on the way. *fits is false if there are too many, which is reported; a syntax error is left
+ * to yaml_parser_load(). -ENOMEM.
  */
 static int scan(struct reader *r, bool *fits) {
     yaml_parser_t parser;
-    unsigned depth = 0;
+    struct counts counts = {0};
     bool more = true;
     int result = 0;
 
-    *fits = true;
+    *fits = count_tag_directives(r);
     if (!yaml_parser_initialize(&parser))
         return -ENOMEM;
     yaml_parser_set_input_string(&parser, (const unsigned char *)r->text, r->len);
@@ -361,13 +404,7 @@ static int scan(struct reader *r, bool *fits) {
         yaml_event_t event;
         if (!yaml_parser_parse(&parser, &event))
             break;
-        if (event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT)
-            depth++;
-        else if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT)
-            depth--;
-        *fits = depth <= YAML_MAX_DEPTH;
-        if (!*fits)
-            too_much(r, &event.start_mark);
+        *fits = count(r, &event, &counts);
         result = note_tag(r, &event);
         more = event.type != YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);

@@ -3,7 +3,8 @@
  * A YAML document (JSON is YAML too) as a jansson value, checked against a schema on the way. Errors read
  * "FILE:LINE:COLUMN: what is wrong; what to do". Anchors and aliases are followed; duplicate keys, unknown keys and
  * wrong types are errors. Bounds: YAML_MAX_BYTES of text; with aliases YAML_MAX_VALUES values, and YAML_MAX_EXPANDED
- * bytes of keys and values; YAML_MAX_DEPTH levels.
+ * bytes of keys and values; YAML_MAX_DEPTH levels; and what libyaml searches from the start each time:
+ * YAML_MAX_ANCHORS, YAML_MAX_ALIASES of them, YAML_MAX_TAG_DIRECTIVES.
  */
 #ifndef TOOLS_CONFIG_YAML_H
 #define TOOLS_CONFIG_YAML_H
@@ -18,6 +19,9 @@
 #define YAML_MAX_EXPANDED (2 * YAML_MAX_BYTES) /* no text alone comes to it: an escape gives 3 bytes for 2 at most */
 #define YAML_MAX_VALUES 1000000
 #define YAML_MAX_DEPTH 32
+#define YAML_MAX_ANCHORS 1000
+#define YAML_MAX_ALIASES 100000
+#define YAML_MAX_TAG_DIRECTIVES 100
 
 /*
  * Objects with fields get a "@" member with their place ("FILE:LINE:COLUMN") if `places`, and beside fields of which
