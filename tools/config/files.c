@@ -80,15 +80,17 @@ static bool has_dotdot(const char *path) {
 static uint32_t parse_mode(const char *mode, const struct config_file *f, struct problems *p) {
     if (!has(mode))
         return f->directory ? 0700 : 0600;
-    if (strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 5)
+    if (strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 5 || strtoul(mode, NULL, 8) > 07777)
         problem(p, f->place, "the mode \"%.50s\" is not an octal number; write it like \"0644\"", mode);
     return (uint32_t)strtoul(mode, NULL, 8) & 07777;
 }
 
 /* What is missing then need not be told. */
 static bool was_refused(const json_t *entry) {
-    static const char *const keys[] = {"path", "symlink", "contents", "source", "metadata"};
+    static const char *const keys[] = {"path", "directory", "symlink", "contents", "source", "metadata"};
 
+    if (!json_is_object(entry))
+        return true;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
         if (json_is_null(json_object_get(entry, keys[i])))
             return true;

@@ -29,7 +29,10 @@ static void check_platforms(const struct config_volume *v, struct problems *p) {
     }
 }
 
-static void check_volume(const struct config *c, const struct config_volume *v, struct problems *p) {
+static void check_volume(const struct config *c, const struct config_volume *v, const json_t *entry,
+                         struct problems *p) {
+    if (!json_is_object(entry) || json_is_null(json_object_get(entry, "name")))
+        return; /* refused already */
     if (!v->name || !valid_name(v->name)) {
         problem(p, v->place, "\"%.200s\" cannot be the name of a volume; use at most %d small letters, digits, - and _",
                 v->name ? v->name : "", NAME_MAX_LEN);
@@ -61,7 +64,7 @@ int take_volumes(struct config *c, struct problems *p) {
             .layout = format && !strcmp(format, "oci"),
             .platforms = json_object_get(entry, "platforms"),
         };
-        check_volume(c, &v, p);
+        check_volume(c, &v, entry, p);
         c->volumes[c->volumes_len++] = v;
     }
     return 0;
