@@ -197,7 +197,8 @@ CASES = [
     ("plain", {"noNewPrivileges": True}, {"config.process.noNewPrivileges": True}),
     ("plain", {"oomScoreAdj": -999}, {"config.process.oomScoreAdj": -999}),
     ("plain", {"oomScoreAdj": 0}, {"config.process.oomScoreAdj": 0}),
-    ("plain", {"rootfsPropagation": "shared"}, {LINUX + "rootfsPropagation": "shared"}),
+    *[("plain", {"rootfsPropagation": word}, {LINUX + "rootfsPropagation": word})
+      for word in ("shared", "rprivate", "runbindable")],
     ("plain", {"cgroupsPath": "/my/group"}, {LINUX + "cgroupsPath": "/my/group"}),
     ("plain", {"sysctl": {"net.ipv4.ip_forward": "1"}}, {LINUX + "sysctl": {"net.ipv4.ip_forward": "1"}}),
     ("plain", {"annotations": {"a.b/c": "d"}}, {"config.annotations": {"a.b/c": "d"}}),
@@ -300,7 +301,16 @@ WRONG = [
     ({"binds": ["/a"]}, "/a"), ({"binds": ["/a:/b:ro:x"]}, "/a:/b:ro:x"), ({"binds": ["nowhere:/b"]}, '"nowhere"'),
     ({"binds": ["fixed:/b"]}, "read-only"), ({"tmpfs": ["/a:b:c"]}, "/a:b:c"),
     ({"mounts": [{"destination": "/x"}]}, "/x"), ({"mounts": [{"type": "ext4", "source": "/dev/sda"}]}, "destination"),
-    ({"devices": [{"path": "/dev/x", "type": "c"}]}, "mode"), ({"devices": [{"path": "/dev/x", "mode": "9"}]}, "mode"),
+    *[({"devices": [{"path": "/dev/x", "type": "c", **fields}]}, "mode") for fields in ({}, {"mode": "9"})],
+    ({"devices": [{"path": "/dev/x", "type": "c", "mode": "10666"}]}, "mode"),
+    *[({"devices": [{"path": "/dev/x", "mode": "600", **fields}]}, "type")
+      for fields in ({}, {"type": "a"}, {"type": "p"}, {"type": "char"})],
+    ({"resources": {"devices": [{"type": "p"}]}}, '"type" must be b (a block device)'),
+    ({"resources": {"devices": [{"access": "rwx"}]}}, '"access" must be some of the letters r, w and m, not "rwx"'),
+    *[({key: "hsot"}, f'"{key}" must be host, new') for key in ("net", "ipc", "pid", "uts", "userns")],
+    ({"pid": "none"}, '"pid" must be host, new'),
+    ({"cwd": "work"}, '"cwd" must be an absolute path'), ({"rootfsPropagation": "rrshared"}, "rootfsPropagation"),
+    ({"rootfsPropagation": "all"}, '"rootfsPropagation" must be private, shared, slave or unbindable'),
     ({"rlimits": ["nofile"]}, "nofile"), ({"rlimits": ["nonsense,1,2"]}, "nonsense"), ({"rlimits": ["nofile,-1,2"]}, "-1"),
     ({"uid": "nobody-like-this"}, "nobody-like-this"), ({"gid": "x"}, '"x"'), ({"additionalGids": ["y"]}, '"y"'),
     ({"uid": 1.5}, "uid"), ({"command": "a string"}, "command"), ({"env": {"A": "b"}}, "env"), ({"readonly": "yes"}, "readonly"),
@@ -313,7 +323,8 @@ WRONG = [
     ({"tmpfs": [f"{LONG}:ro"]}, "has 4096 bytes; shorten it"), ({"hostname": "h" * 65}, '"hostname" must be a name of at most 64 bytes'),
     *[(fields, "must be a path of at most 4095 bytes") for fields in (
         {"mounts": [{"type": "tmpfs", "destination": LONG}]}, {"devices": [{"path": LONG, "type": "c", "mode": "600"}]},
-        {"maskedPaths": [LONG]}, {"cwd": LONG}, {"net": LONG}, {"runtime": {"mkdir": [LONG]}}, {"runtime": {"bindNS": {"net": LONG}}})],
+        {"maskedPaths": [LONG]}, {"runtime": {"mkdir": [LONG]}}, {"runtime": {"bindNS": {"net": LONG}}})],
+    *[({key: LONG}, "path of at most 4095 bytes") for key in ("cwd", "net", "pid")],
     ({"runtime": {"nonsense": []}}, "nonsense"), ({"capabilites": []}, 'did you mean "capabilities"'), ({"net": ["x"]}, "net"),
 ]
 
@@ -333,7 +344,7 @@ WIDTHS = [
     ({"resources": {"hugepageLimits": [{"limit": None}]}}, (0, I64[1])),
     ({"resources": {"network": {"classID": None}}}, U32), ({"resources": {"network": {"priorities": [{"priority": None}]}}}, U32),
     *[({"resources": {"devices": [{key: None}]}}, I64) for key in ("major", "minor")],
-    *[({"devices": [{"path": "/dev/x", "mode": "600", key: None}]}, I64) for key in ("major", "minor")],
+    *[({"devices": [{"path": "/dev/x", "type": "c", "mode": "600", key: None}]}, I64) for key in ("major", "minor")],
     *[({where: [{key: None}]}, U32) for where in ("uidMappings", "gidMappings") for key in ("containerID", "hostID", "size")],
     *[({"mounts": [{"type": "tmpfs", "destination": "/m", where: [{key: None}]}]}, U32)
       for where in ("uidmappings", "gidmappings") for key in ("containerID", "hostID", "size")],

@@ -165,7 +165,7 @@ static void test_scalars(void **state) {
 static void test_tags_say_what_a_scalar_is(void **state) {
     const char *text =
         "services:\n  - !!map {!!str name: !!str 123, image: ! true, oomScoreAdj: !!int \"5\",\n"
-        "     readonly: !!bool 'true', env: !!seq [!!str, !!str null, !!float 1], !!merge <<: {net: x}}\n";
+        "     readonly: !!bool 'true', env: !!seq [!!str, !!str null, !!float 1], !!merge <<: {net: new}}\n";
     struct err e = {0};
     AUTO_JSON json_t *doc = NULL;
 
@@ -175,7 +175,7 @@ static void test_tags_say_what_a_scalar_is(void **state) {
     assert_string_equal(e.msg, "t.yml:3:62: \"env\" must be a string, not a number with a fraction");
     AUTO_FREE char *got =
         json_dumps(json_array_get(json_object_get(doc, "services"), 0), JSON_COMPACT | JSON_SORT_KEYS);
-    assert_string_equal(got, "{\"env\":[\"\",\"null\",null],\"image\":\"true\",\"name\":\"123\",\"net\":\"x\","
+    assert_string_equal(got, "{\"env\":[\"\",\"null\",null],\"image\":\"true\",\"name\":\"123\",\"net\":\"new\","
                              "\"oomScoreAdj\":5,\"readonly\":true}");
 }
 

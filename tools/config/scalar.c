@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_one_of(const char *s, const char *const *words) {
+bool scalar_is_one_of(const char *s, const char *const *words) {
     for (; *words; words++)
         if (!strcmp(s, *words))
             return true;
@@ -46,7 +46,7 @@ static bool is_float(const char *s) {
                                         "-.INF", ".nan", ".NaN", ".NAN",  NULL};
     char *end;
 
-    if (is_one_of(s, words))
+    if (scalar_is_one_of(s, words))
         return true;
     if (strspn(s, "+-.0123456789eE") != strlen(s) || !strpbrk(s, "0123456789"))
         return false;
@@ -58,9 +58,9 @@ enum scalar scalar_resolve(const char *text, json_int_t *number) {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
     static const char *const bools[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
 
-    if (is_one_of(text, nulls))
+    if (scalar_is_one_of(text, nulls))
         return SCALAR_NULL;
-    if (is_one_of(text, bools))
+    if (scalar_is_one_of(text, bools))
         return SCALAR_BOOL;
     if (is_int(text, number))
         return SCALAR_INT;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime-config/words.h"
+#include "tools/config/scalar.h"
 #include "tools/config/schema.h"
 
 #define COUNT_MAX 1000000 /* restarts, failures: what the supervisor takes */
@@ -95,6 +96,52 @@ static bool is_absolute(const char *text) {
 }
 static const struct schema absolute = {.kind = VALUE_STRING, .is_valid = is_absolute, .expected = "an absolute path"};
 
+/* What runc would refuse at boot; what is empty is as good as not said. */
+static bool is_cwd(const char *text) {
+    return !*text || is_absolute(text);
+}
+static const struct schema cwd = {
+    .kind = VALUE_STRING, .is_valid = is_cwd, .expected = "an absolute path of at most 4095 bytes"};
+
+static bool is_namespace(const char *text) {
+    static const char *const words[] = {"host", "root", "new", NULL};
+
+    return is_cwd(text) || scalar_is_one_of(text, words);
+}
+static const struct schema namespace = {
+    .kind = VALUE_STRING, .is_valid = is_namespace, .expected = "host, new or an absolute path of at most 4095 bytes"};
+
+static bool is_net(const char *text) {
+    return is_namespace(text) || !strcmp(text, "none");
+}
+static const struct schema net = {
+    .kind = VALUE_STRING, .is_valid = is_net, .expected = "host, new, none or an absolute path of at most 4095 bytes"};
+
+static bool is_propagation(const char *text) {
+    static const char *const words[] = {"private", "shared", "slave", "unbindable", NULL};
+
+    return !*text || scalar_is_one_of(text + (*text == 'r'), words);
+}
+static const struct schema propagation = {.kind = VALUE_STRING,
+                                          .is_valid = is_propagation,
+                                          .expected =
+                                              "private, shared, slave or unbindable, or one of them after an r"};
+
+static bool is_device_type(const char *text) {
+    static const char *const words[] = {"", "a", "b", "c", NULL};
+
+    return scalar_is_one_of(text, words);
+}
+static const struct schema device_type = {.kind = VALUE_STRING,
+                                          .is_valid = is_device_type,
+                                          .expected = "b (a block device), c (a character device) or a (all)"};
+
+static bool is_device_access(const char *text) {
+    return strspn(text, "rwm") == strlen(text);
+}
+static const struct schema device_access = {
+    .kind = VALUE_STRING, .is_valid = is_device_access, .expected = "some of the letters r, w and m"};
+
 static bool is_signal(const char *text) {
     int sig;
 
@@ -169,14 +216,14 @@ static const struct schema_field runtime_mount_fields[] = {MOUNT_FIELDS, {.key =
 OBJECT(runtime_mount);
 
 static const struct schema_field device_fields[] = {
-    {.key = "path", .value = &path}, {.key = "type", .value = &string}, {.key = "major", .value = &i64},
-    {.key = "minor", .value = &i64}, {.key = "mode", .value = &string}, {.key = NULL},
+    {.key = "path", .value = &path}, {.key = "type", .value = &device_type}, {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64}, {.key = "mode", .value = &string},      {.key = NULL},
 };
 OBJECT(device);
 
 static const struct schema_field device_cgroup_fields[] = {
-    {.key = "allow", .value = &boolean}, {.key = "type", .value = &string},   {.key = "major", .value = &i64},
-    {.key = "minor", .value = &i64},     {.key = "access", .value = &string}, {.key = NULL},
+    {.key = "allow", .value = &boolean}, {.key = "type", .value = &device_type},     {.key = "major", .value = &i64},
+    {.key = "minor", .value = &i64},     {.key = "access", .value = &device_access}, {.key = NULL},
 };
 OBJECT(device_cgroup);
 
@@ -347,18 +394,18 @@ OBJECT(runtime);
         {.key = "ambient", .value = &placed_strings}, {.key = "mounts", .value = &mount_list},                         \
         {.key = "binds", .value = &placed_strings}, {.key = "binds.add", .value = &placed_strings},                    \
         {.key = "devices", .value = &device_list}, {.key = "tmpfs", .value = &placed_strings},                         \
-        {.key = "command", .value = &strings}, {.key = "env", .value = &strings}, {.key = "cwd", .value = &path},      \
-        {.key = "net", .value = &path}, {.key = "pid", .value = &path}, {.key = "ipc", .value = &path},                \
-        {.key = "uts", .value = &path}, {.key = "userns", .value = &path}, {.key = "readonly", .value = &boolean},     \
-        {.key = "maskedPaths", .value = &paths}, {.key = "readonlyPaths", .value = &paths},                            \
-        {.key = "uid", .value = &placed_id}, {.key = "gid", .value = &placed_id},                                      \
-        {.key = "additionalGids", .value = &placed_ids}, {.key = "noNewPrivileges", .value = &boolean},                \
-        {.key = "hostname", .value = &hostname}, {.key = "oomScoreAdj", .value = &oom_score_adj},                      \
-        {.key = "rootfsPropagation", .value = &string}, {.key = "cgroupsPath", .value = &path},                        \
-        {.key = "resources", .value = &resources}, {.key = "sysctl", .value = &string_map},                            \
-        {.key = "rlimits", .value = &placed_strings}, {.key = "uidMappings", .value = &id_mapping_list},               \
-        {.key = "gidMappings", .value = &id_mapping_list}, {.key = "annotations", .value = &string_map},               \
-        {.key = "runtime", .value = &runtime}, {                                                                       \
+        {.key = "command", .value = &strings}, {.key = "env", .value = &strings}, {.key = "cwd", .value = &cwd},       \
+        {.key = "net", .value = &net}, {.key = "pid", .value = &namespace}, {.key = "ipc", .value = &namespace},       \
+        {.key = "uts", .value = &namespace}, {.key = "userns", .value = &namespace},                                   \
+        {.key = "readonly", .value = &boolean}, {.key = "maskedPaths", .value = &paths},                               \
+        {.key = "readonlyPaths", .value = &paths}, {.key = "uid", .value = &placed_id},                                \
+        {.key = "gid", .value = &placed_id}, {.key = "additionalGids", .value = &placed_ids},                          \
+        {.key = "noNewPrivileges", .value = &boolean}, {.key = "hostname", .value = &hostname},                        \
+        {.key = "oomScoreAdj", .value = &oom_score_adj}, {.key = "rootfsPropagation", .value = &propagation},          \
+        {.key = "cgroupsPath", .value = &path}, {.key = "resources", .value = &resources},                             \
+        {.key = "sysctl", .value = &string_map}, {.key = "rlimits", .value = &placed_strings},                         \
+        {.key = "uidMappings", .value = &id_mapping_list}, {.key = "gidMappings", .value = &id_mapping_list},          \
+        {.key = "annotations", .value = &string_map}, {.key = "runtime", .value = &runtime}, {                         \
         .key = NULL                                                                                                    \
     }
 

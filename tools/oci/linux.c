@@ -46,7 +46,10 @@ static int add_device(const json_t *d, json_t *devices, json_t *rules_list, stru
                                      json_pack("{s:b, s:s, s:s}", "allow", 1, "type", type, "access", "rwm")) < 0
                    ? -ENOMEM
                    : 0;
-    if (!mode || !*mode || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 5)
+    if (strcmp(type, "b") != 0 && strcmp(type, "c") != 0)
+        return err_set(e, -EINVAL, "the device \"%s\" needs the \"type\" b (block) or c (character)", path);
+    if (!mode || !*mode || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 5 ||
+        strtoul(mode, NULL, 8) > 07777)
         return err_set(e, -EINVAL, "the device \"%s\" needs an octal \"mode\"; write it like \"0600\"", path);
     (void)json_array_append_new(devices,
                                 json_pack("{s:s, s:s, s:I, s:I, s:I}", "path", path, "type", type, "major", major,
