@@ -48,6 +48,16 @@ def test_the_outputs_are_called_after_the_last_file(keelson, images):
     assert (keelson.home / "own-kernel").exists() and not (keelson.home / "t-kernel").exists()
 
 
+def test_what_a_kernel_lacks_is_told_where_it_is_said(keelson, images):
+    """Of several files, in the one that counts."""
+    for text, says in (("{image: t/none}", "2:11: image docker.io/t/none"), ("{binary: vmlinuz}", '2:12: could not find "vmlinuz" in'),
+                       ("{tar: no.tar}", '2:9: could not find "no.tar" in'), ('{image: "", binary: x}', '2:23: could not find "x" in'),
+                       ("{image: t/init}", '2:11: could not find "kernel" in')):
+        (keelson.home / "own.yml").write_text(f"kernel:\n  {text}\n")
+        message = keelson.fails("build", "--offline", "--no-sbom", "t.yml", "own.yml")
+        assert message.startswith(f"keelson: own.yml:{says}"), message
+
+
 def test_every_flag_can_be_told_to_be_off(keelson):
     """The last word counts, as with LinuxKit."""
     (keelson.home / "t.yml").write_text("files: [{path: f, contents: x}]\n")

@@ -181,6 +181,15 @@ static struct kernel kernel_of(const struct build *b) {
                            .ucode = ucode && *ucode ? ucode : NULL};
 }
 
+static int lacks(const struct kernel *k, const struct image *img, struct err *e) {
+    const struct config *c = k->build->config;
+    const char *place = k->found_binary ? c->kernel.tar_place : c->kernel.binary_place;
+
+    return err_set(e, -ENOENT, "%s: could not find \"%s\" in the kernel image %s; see kernel.%s",
+                   place ? place : c->kernel.place, k->found_binary ? k->tar : k->binary, image_ref(img),
+                   k->found_binary ? "tar" : "binary");
+}
+
 static int emit_kernel(const struct build *b, const struct plan *plan, struct part *p, struct err *e) {
     const struct image_walk_also also = {.look = look_at_tar};
     struct kernel k = kernel_of(b);
@@ -196,8 +205,7 @@ static int emit_kernel(const struct build *b, const struct plan *plan, struct pa
     if (r < 0)
         return r;
     if (!k.found_binary || (k.tar && !k.found_tar))
-        return err_set(e, -ENOENT, "could not find \"%s\" in the kernel image %s; see kernel.%s in the YAML",
-                       k.found_binary ? k.tar : k.binary, image_ref(p->img), k.found_binary ? "tar" : "binary");
+        return lacks(&k, p->img, e);
     return 0;
 }
 

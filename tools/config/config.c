@@ -20,16 +20,18 @@ void config_problem(struct problems *p, const char *place, const char *fmt, ...)
     problems_add(p, &e);
 }
 
-/* The kernel's fields one by one; an empty one does not count as said, save for `tar` and `ucode`. */
-static int merge_kernel(json_t *all, const json_t *file) {
+/* The kernel's fields and their places one by one; an empty one is as good as none, save for `tar` and `ucode`. */
+static int merge_kernel(json_t *all, json_t *file) {
+    const char *key;
     json_t *value;
 
-    for (void *it = json_object_iter((json_t *)(uintptr_t)file); it;
-         it = json_object_iter_next((json_t *)(uintptr_t)file, it)) {
-        const char *key = json_object_iter_key(it);
-        value = json_object_iter_value(it);
-        bool counts = !strcmp(key, "tar") || !strcmp(key, "ucode") || json_string_length(value);
-        if (counts && json_object_set(all, key, value) < 0)
+    json_object_foreach(file, key, value) {
+        char beside[64];
+        (void)snprintf(beside, sizeof(beside), "@%s", key);
+        json_t *place = json_object_get(file, beside);
+        if (yaml_is_place(key, value) || !(!strcmp(key, "tar") || !strcmp(key, "ucode") || json_string_length(value)))
+            continue;
+        if (json_object_set(all, key, value) < 0 || (place && json_object_set(all, beside, place) < 0))
             return -ENOMEM;
     }
     return 0;
@@ -104,6 +106,8 @@ static void take_kernel(struct config *c) {
     c->kernel.tar = string_of(kernel, "tar");
     c->kernel.ucode = string_of(kernel, "ucode");
     c->kernel.place = yaml_place(kernel, "image", 0);
+    c->kernel.binary_place = yaml_place(kernel, "binary", 0);
+    c->kernel.tar_place = yaml_place(kernel, "tar", 0);
 }
 
 static int take_all(struct config *c, struct problems *p, struct err *e) {

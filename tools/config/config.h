@@ -49,7 +49,7 @@ struct config_file {
 struct config {
     struct {
         const char *image, *cmdline, *binary, *tar, *ucode; /* NULL: not there */
-        const char *place;
+        const char *place, *binary_place, *tar_place;       /* the first is the image's */
     } kernel;
     struct config_image *init;
     size_t init_len;

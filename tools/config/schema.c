@@ -155,9 +155,9 @@ static const struct schema count = {.kind = VALUE_INT, .min = 0, .max = COUNT_MA
 static const struct schema positive = {.kind = VALUE_INT, .min = 1, .max = COUNT_MAX};
 
 static const struct schema_field kernel_fields[] = {
-    {.key = "image", .value = &placed_string}, {.key = "cmdline", .value = &string},
-    {.key = "binary", .value = &string},       {.key = "tar", .value = &string},
-    {.key = "ucode", .value = &string},        {.key = NULL},
+    {.key = "image", .value = &placed_string},  {.key = "cmdline", .value = &string},
+    {.key = "binary", .value = &placed_string}, {.key = "tar", .value = &placed_string},
+    {.key = "ucode", .value = &string},         {.key = NULL},
 };
 OBJECT(kernel);
 
