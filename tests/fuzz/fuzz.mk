@@ -52,7 +52,7 @@ $(eval $(call fuzz_target,credentials,tools/registry/creds.c tools/registry/help
 $(eval $(call fuzz_target,recipe,$(TOOLS_FUZZ_SRC),$(PKG_TEST_PKGS)))
 $(eval $(call fuzz_target,policy,$(TOOLS_FUZZ_SRC),$(PKG_TEST_PKGS)))
 INSPECT_FUZZ_SRC := $(filter-out %/cmd_inspect.c,$(wildcard tools/inspect/*.c)) $(OUTPUT_SRC)
-$(eval $(call fuzz_target,inspect,$(INSPECT_FUZZ_SRC),$(OUTPUT_TEST_PKGS) libarchive))
+$(eval $(call fuzz_target,inspect,$(INSPECT_FUZZ_SRC),$(OUTPUT_TEST_PKGS)))
 
 FUZZ := $(FUZZ_TARGETS)
 fuzz-deps:

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/fdutil.h"
-#include "tools/output/tar.h"
+#include "tools/output/settled.h"
 
 #define IMAGE_TIME_TEXT "1492533000"                    /* IMAGE_TIME */
 #define EROFS_ID "6b65656c-736f-4e00-8000-65726f667321" /* any: nothing looks for it */
@@ -16,16 +16,18 @@
  * says, and not what we may make.
  */
 #define IN_A_TREE(command)                                                                                             \
-    "exec fakeroot sh -ec 'mkdir \"$0/tree\"; tar -C \"$0/tree\" -xpf \"$0/tree.tar\"; rm \"$0/tree.tar\"; " command   \
-    "; rm -rf \"$0/tree\"' \"$0\" \"$1\""
+    "exec fakeroot sh -ec 'umask 022; mkdir \"$0/tree\"; tar -C \"$0/tree\" -xpf \"$0/tree.tar\"; rm "                 \
+    "\"$0/tree.tar\"; " command "; rm -rf \"$0/tree\"' \"$0\" \"$1\""
 
 static const struct {
     const char *script;
     const struct need *needs;
 } kinds[] = {
     [ROOT_INITRAMFS] = {"", (const struct need[]){{NULL, NULL}}},
-    [ROOT_SQUASHFS] = {"exec sqfstar -quiet -no-progress -reproducible -comp zstd \"$1\" <\"$0/tree.tar\"",
-                       (const struct need[]){{"sqfstar", "squashfs-tools"}, {NULL, NULL}}},
+    [ROOT_SQUASHFS] =
+        {"exec sqfstar -quiet -no-progress -exit-on-error -reproducible -root-mode 0755 -comp zstd \"$1\" "
+         "<\"$0/tree.tar\"",
+         (const struct need[]){{"sqfstar", "squashfs-tools"}, {NULL, NULL}}},
     [ROOT_EROFS] = {IN_A_TREE("mkfs.erofs --quiet -zlz4hc -C65536 -T" IMAGE_TIME_TEXT " -U" EROFS_ID
                               " \"$1\" \"$0/tree\""),
                     (const struct need[]){
@@ -44,7 +46,7 @@ int root_image_open(struct root_image *r, const char *base, struct err *e) {
     int ret = temp_dir_make_beside(&r->dir, base, e);
     AUTO_FREE char *tar = ret ? NULL : path_join(r->dir.path, "tree.tar");
     if (!ret)
-        ret = tar ? output_tar_new(tar, false, &r->tree, e) : err_errno(e, -ENOMEM, "could not write %s", base);
+        ret = tar ? output_settled_new(tar, &r->tree, e) : err_errno(e, -ENOMEM, "could not write %s", base);
     return ret;
 }
 

@@ -49,6 +49,9 @@ static struct taken *where_taken(struct small_root *s, const struct entry *entry
         return &s->deps;
     if (fnmatch("lib/modules/*/modules.builtin", entry->path, FNM_PATHNAME) == 0)
         return &s->builtin;
+    for (size_t i = 0; i < s->modules_len; i++)
+        if (s->modules[i].path && !strcmp(entry->path, s->modules[i].path))
+            return &s->modules[i]; /* what comes last counts */
     for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
         if (!strncmp(entry->path, "lib/modules/", 12) && !strcmp(name, wanted[i]) &&
             s->modules_len < SMALL_ROOT_MODULES_MAX)
