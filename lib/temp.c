@@ -236,11 +236,14 @@ int temp_target(const char *path, char **out) {
 
 int temp_file_make(const char *path, char **made) {
     AUTO_FREE char *target = NULL;
+    struct stat st;
     int r = temp_target(path, &target), fd = -1;
     AUTO_FREE char *template = r < 0 ? NULL : template_beside(target);
 
     if (!template)
         return r < 0 ? r : -ENOMEM;
+    if (stat(target, &st) == 0 && S_ISDIR(st.st_mode))
+        return -EISDIR;
     remove_all_left(template);
     (void)pthread_mutex_lock(&there.lock);
     while (!r && fd < 0) {

@@ -37,7 +37,7 @@ int temp_target(const char *path, char **out);
 /*
  * A file beside the target of `path`, from which temp_file_rename() makes that. The descriptor, or -errno; *made is its
  * name, malloc'd. It is locked (flock) while the descriptor is open; those that nobody has locked any more, as their
- * process was killed, are removed before.
+ * process was killed, are removed before. -EISDIR: the target is a folder, which no file can become.
  */
 int temp_file_make(const char *path, char **made);
 /* Gives it its name, over what has that, and the rights of a new file; then it is no longer temporary. 0 or -errno. A

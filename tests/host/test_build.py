@@ -347,3 +347,26 @@ def test_others_read_the_initrd(keelson, images, tmp_path):
     listed = {n for n in done.stdout.decode().split("\n") if n}
     wanted = {n for n in built.entries if n not in ("boot/kernel", "boot/cmdline")}
     assert wanted - listed == set() and listed - wanted <= {".", "boot"}
+
+
+@pytest.mark.parametrize("form", ["tar,raw-bios", "kernel+initrd,raw-bios", "tar,kernel+squashfs,uki", "docker,tar-kernel-initrd,iso"])
+def test_a_build_that_fails_replaces_nothing(keelson, images, form):
+    """Not even the formats that were finished before the one that could not be made: the kernel is none."""
+    images.image("kernel", {"kernel": b"no kernel", "kernel.tar": tar_with([])})
+    names = [f"t{suffix}" for suffix in (".tar", "-kernel", "-initrd.img", "-cmdline", "-bios.img", "-squashfs.img", ".efi", ".docker",
+                                         "-initrd.tar", ".iso")]
+    for name in names:
+        (keelson.home / name).write_text("old")
+    before = {p.name for p in keelson.home.iterdir()}
+    assert "neither an x86 bzImage" in keelson.fails("build", "--offline", "-f", form, "t.yml")
+    assert {p.name for p in keelson.home.iterdir()} == before
+    assert all((keelson.home / name).read_text() == "old" for name in names)
+
+
+@pytest.mark.parametrize("form, folder", [("tar,kernel+initrd", "t-initrd.img"), ("tar,iso", "t.iso"), ("tar,kernel+squashfs", "t-squashfs.img")])
+def test_a_folder_that_has_an_outputs_name(keelson, images, form, folder):
+    images.image("kernel", {"kernel": bzimage(b"k" * 1000), "kernel.tar": tar_with([])})
+    (keelson.home / folder).mkdir()
+    (keelson.home / "t.tar").write_text("old")
+    assert f"could not write ./{folder}: Is a directory" in keelson.fails("build", "--offline", "-f", form, "t.yml").replace("create", "write")
+    assert (keelson.home / "t.tar").read_text() == "old"

@@ -314,6 +314,8 @@ static int build_once(const struct options *o, struct build b, const char *base,
         progress_finish(progress, o->formats.names[i]);
         r = output_finish(outputs.v[i], e);
     }
+    for (size_t i = 0; i < outputs.len && !r; i++)
+        r = output_commit(outputs.v[i], e);
     return r;
 }
 

@@ -50,7 +50,7 @@ static int build(const char *base, enum compression how, struct err *e) {
                 e);
     if (!r)
         r = add(o, (struct entry){.type = ENTRY_SYMLINK, .path = "l", .link = "d/x", .mode = 0777}, NULL, e);
-    return r ? r : output_finish(o, e);
+    return r ? r : output_complete(o, e);
 }
 
 #define ZERO8 "00000000"

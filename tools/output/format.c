@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/output/fat.h"
 #include "tools/output/image_output.h"
@@ -181,6 +182,7 @@ int format_open_kernel_initrd(const char *base, const struct format_order *order
 int format_open(const char *name, const struct format_order *order, struct output **out, struct err *e) {
     const struct format *f = find(name);
     AUTO_FREE char *path = NULL;
+    struct stat st;
     int r = format_check(name, order, e);
 
     if (r < 0)
@@ -190,6 +192,8 @@ int format_open(const char *name, const struct format_order *order, struct outpu
     path = order->path ? strdup(order->path) : NULL;
     if (!path && asprintf(&path, "%s%s", order->base, f->suffix) < 0)
         return err_errno(e, -ENOMEM, "could not open the output");
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return err_errno(e, -EISDIR, "could not write %s", path);
     if (root_of_disk(name))
         return output_kernel_root_new(order->base, path, root_of_disk(name), out, e);
     if (!strcmp(name, "tar-kernel-initrd"))

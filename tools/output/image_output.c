@@ -21,6 +21,7 @@ struct image_output {
     const char *trees; /* glob; or NULL */
     struct temp_dir dir;
     char parts_base[PATH_MAX];
+    char made[PATH_MAX];  /* the image, in the folder */
     struct output *parts; /* kernel+initrd in the folder */
     const char *arch;
     uint64_t size_mib;
@@ -68,9 +69,15 @@ static int copy_into(int fd, const char *from) {
     return !r && fsync(fd) < 0 && errno != EINVAL && errno != EROFS ? -errno : r;
 }
 
-int image_give_name(const char *from, const char *to, struct err *e) {
+int image_pass_on(const char *from, const char *to, struct err *e) {
     AUTO_CLOSE int fd = temp_special_open(to);
-    int r = fd >= 0 ? copy_into(fd, from) : fd == -ENOENT ? temp_file_rename(from, to) : fd;
+    int r = fd >= 0 ? copy_into(fd, from) : fd == -ENOENT ? 0 : fd;
+
+    return r < 0 ? err_errno(e, r, "could not write %s", to) : 0;
+}
+
+int image_give_name(const char *from, const char *to, struct err *e) {
+    int r = temp_is_special(to) ? 0 : temp_file_rename(from, to);
 
     return r < 0 ? err_errno(e, r, "could not write %s", to) : 0;
 }
@@ -78,18 +85,23 @@ int image_give_name(const char *from, const char *to, struct err *e) {
 static int finish(struct output *o, struct err *e) {
     struct image_output *i = (struct image_output *)o;
     AUTO_FREE struct parts *p = calloc(1, sizeof(*p));
-    char made[PATH_MAX];
-    int r = p ? output_finish(i->parts, e) : err_errno(e, -ENOMEM, "could not write %s", i->path);
+    int r = p ? output_complete(i->parts, e) : err_errno(e, -ENOMEM, "could not write %s", i->path);
 
     if (!r)
         r = parts_load(p, i->dir.path, i->parts_base, i->arch, e);
     if (!r)
-        r = parts_path(p, "image", made, e);
+        r = parts_path(p, "image", i->made, e);
     if (r < 0)
         return r;
     p->size_mib = i->size_mib;
-    r = i->make(p, made, e);
-    return r < 0 ? err_wrap(e, r, "could not make %s", i->path) : image_give_name(made, i->path, e);
+    r = i->make(p, i->made, e);
+    return r < 0 ? err_wrap(e, r, "could not make %s", i->path) : image_pass_on(i->made, i->path, e);
+}
+
+static int commit(struct output *o, struct err *e) {
+    const struct image_output *i = (struct image_output *)o;
+
+    return image_give_name(i->made, i->path, e);
 }
 
 static void free_image(struct output *o) {
@@ -114,9 +126,9 @@ static int open_parts(struct image_output *i, const struct format_order *order, 
 
 int output_image_new(const char *path, image_make_fn *make, const char *trees, const struct format_order *order,
                      struct output **out, struct err *e) {
-    static const struct output_type of_entries = {.add = add, .finish = finish, .free = free_image};
+    static const struct output_type of_entries = {.add = add, .finish = finish, .commit = commit, .free = free_image};
     static const struct output_type of_segments = {
-        .add = add, .add_segment = add_segment, .finish = finish, .free = free_image};
+        .add = add, .add_segment = add_segment, .finish = finish, .commit = commit, .free = free_image};
     struct image_output *i = calloc(1, sizeof(*i));
 
     if (!i)

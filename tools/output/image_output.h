@@ -13,9 +13,11 @@
 int output_image_new(const char *path, image_make_fn *make, const char *trees, const struct format_order *order,
                      struct output **out, struct err *e);
 
+/* For finish: what is no file (a disk, a FIFO) gets the bytes; else nothing is done. */
+int image_pass_on(const char *from, const char *to, struct err *e);
 /*
- * Renames, and gives the rights that a new file has: mkostemp and its like make files that only their owner may read.
- * What is no file (a disk, a FIFO) gets the bytes.
+ * For commit: renames, and gives the rights that a new file has: mkostemp and its like make files that only their owner
+ * may read. Nothing is done for what is no file.
  */
 int image_give_name(const char *from, const char *to, struct err *e);
 

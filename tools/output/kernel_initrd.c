@@ -142,11 +142,16 @@ static int add_segment(struct output *o, const struct segment *s, struct err *e)
 
 static int finish(struct output *o, struct err *e) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
-    struct stream *const all[] = {k->kernel, k->ucode, k->initrd, k->cmdline};
 
-    if (!k->initrd)
-        return err_set(e, -ENOENT, "could not write %s: there is nothing to put into it", k->initrd_path);
-    int r = end_cpio(k, e);
+    return k->initrd ? end_cpio(k, e)
+                     : err_set(e, -ENOENT, "could not write %s: there is nothing to put into it", k->initrd_path);
+}
+
+static int commit(struct output *o, struct err *e) {
+    const struct kernel_initrd *k = (struct kernel_initrd *)o;
+    struct stream *const all[] = {k->kernel, k->ucode, k->initrd, k->cmdline};
+    int r = 0;
+
     for (size_t i = 0; i < ARRAY_SIZE(all) && !r; i++)
         r = all[i] ? stream_commit(all[i], e) : 0;
     return r;
@@ -176,7 +181,7 @@ static char *suffixed(const char *base, const char *suffix) {
 int output_kernel_initrd_new(const char *base, enum compression compression, bool ucode_apart, struct output **out,
                              struct err *e) {
     static const struct output_type type = {
-        .add = add, .add_segment = add_segment, .finish = finish, .free = free_kernel_initrd};
+        .add = add, .add_segment = add_segment, .finish = finish, .commit = commit, .free = free_kernel_initrd};
     struct kernel_initrd *k = calloc(1, sizeof(*k));
 
     if (!k)

@@ -20,7 +20,7 @@ struct kernel_root {
     struct output base;
     struct root_image root;
     enum root_kind kind;
-    char *path;
+    char *path, *image; /* image: what is to be given this name */
     char *paths[FILES];
     struct stream *streams[FILES];
 };
@@ -40,19 +40,22 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
 
 static int finish(struct output *o, struct err *e) {
     struct kernel_root *k = (struct kernel_root *)o;
-    AUTO_FREE char *image = NULL;
     int r = k->streams[KERNEL] ? 0 : err_set(e, -ENOENT, "could not make %s: the YAML has no kernel", k->path);
 
     if (!r)
-        r = root_image_make(&k->root, k->kind, &image, e);
+        r = root_image_make(&k->root, k->kind, &k->image, e);
+    for (size_t i = 0; i < FILES && !r; i++)
+        r = k->streams[i] ? stream_end(k->streams[i], e) : 0;
+    return r < 0 ? err_wrap(e, r, "could not make %s", k->path) : image_pass_on(k->image, k->path, e);
+}
+
+static int commit(struct output *o, struct err *e) {
+    const struct kernel_root *k = (struct kernel_root *)o;
+    int r = 0;
 
     for (size_t i = 0; i < FILES && !r; i++)
-        if (k->streams[i]) {
-            r = stream_end(k->streams[i], e);
-            if (!r)
-                r = stream_commit(k->streams[i], e);
-        }
-    return r < 0 ? err_wrap(e, r, "could not make %s", k->path) : image_give_name(image, k->path, e);
+        r = k->streams[i] ? stream_commit(k->streams[i], e) : 0;
+    return r ? r : image_give_name(k->image, k->path, e);
 }
 
 static void free_kernel_root(struct output *o) {
@@ -65,6 +68,7 @@ static void free_kernel_root(struct output *o) {
     }
     root_image_fini(&k->root);
     free(k->path);
+    free(k->image);
     free(k);
 }
 
@@ -81,7 +85,7 @@ static int name_files(struct kernel_root *k, const char *base, const char *path,
 
 int output_kernel_root_new(const char *base, const char *path, enum root_kind kind, struct output **out,
                            struct err *e) {
-    static const struct output_type type = {.add = add, .finish = finish, .free = free_kernel_root};
+    static const struct output_type type = {.add = add, .finish = finish, .commit = commit, .free = free_kernel_root};
     struct kernel_root *k = calloc(1, sizeof(*k));
 
     if (!k)

@@ -18,6 +18,16 @@ int output_finish(struct output *o, struct err *e) {
     return o->type->finish(o, e);
 }
 
+int output_commit(struct output *o, struct err *e) {
+    return o->type->commit ? o->type->commit(o, e) : 0;
+}
+
+int output_complete(struct output *o, struct err *e) {
+    int r = output_finish(o, e);
+
+    return r ? r : output_commit(o, e);
+}
+
 void output_free(struct output *o) {
     o->type->free(o);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a built file tree goes. Entries are streamed: nothing but names of hard-linked files is held. Files appear
- * under their names only when everything was written (output_finish()); before that they are temporary files beside.
+ * Where a built file tree goes. Entries are streamed: nothing but names of hard-linked files is held. Files are
+ * temporary ones beside until everything was written (output_finish()), and get their names after that alone
+ * (output_commit()): what fails with one of several outputs leaves all as they were.
  */
 #ifndef TOOLS_OUTPUT_OUTPUT_H
 #define TOOLS_OUTPUT_OUTPUT_H
@@ -38,6 +39,7 @@ struct output_type {
     /* Takes what was made apart instead of its entries; NULL: wants the entries. */
     int (*add_segment)(struct output *o, const struct segment *s, struct err *e);
     int (*finish)(struct output *o, struct err *e);
+    int (*commit)(struct output *o, struct err *e); /* NULL: it has no file of its own */
     void (*free)(struct output *o);
 };
 
@@ -50,8 +52,12 @@ int output_add(struct output *o, const struct entry *entry, const struct entry_c
 /* True if output_add_segment() may be called. */
 bool output_takes_segments(const struct output *o);
 int output_add_segment(struct output *o, const struct segment *s, struct err *e);
-/* The files get their names. Call output_free() after it in any case; without it nothing is left behind. */
+/* All is written; what is no file, but a device or standard output, has it. */
 int output_finish(struct output *o, struct err *e);
+/* After it: the files get their names. Call output_free() in any case; without this nothing is left behind. */
+int output_commit(struct output *o, struct err *e);
+/* The one after the other, for an output that is one's own. */
+int output_complete(struct output *o, struct err *e);
 void output_free(struct output *o);
 DEFINE_AUTO(struct output *, output_free)
 #define AUTO_OUTPUT AUTO(output_free_auto)

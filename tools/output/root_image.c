@@ -53,7 +53,7 @@ int root_image_open(struct root_image *r, const char *base, struct err *e) {
 int root_image_make(struct root_image *r, enum root_kind kind, char **path, struct err *e) {
     AUTO_FREE char *image = path_join(r->dir.path, "root.img");
     const char *const argv[] = {"sh", "-c", kinds[kind].script, r->dir.path, image, NULL};
-    int ret = image ? output_finish(r->tree, e) : err_errno(e, -ENOMEM, "could not make the root");
+    int ret = image ? output_complete(r->tree, e) : err_errno(e, -ENOMEM, "could not make the root");
 
     if (!ret)
         ret = program_run(argv, NULL, e);

@@ -121,5 +121,7 @@ int make_rpi3(const struct parts *p, const char *out, struct err *e) {
         r = tar_put_file(card, "kernel", p->kernel, e);
     if (!r)
         r = tar_put_file(card, "initrd.img", p->initrd, e);
-    return r ? r : tar_end(card, e);
+    if (!r)
+        r = tar_end(card, e);
+    return r ? r : stream_commit(card, e);
 }

@@ -151,7 +151,7 @@ static int run_pass(const struct settled *s, struct output *to, bool dirs, struc
 static int finish(struct output *o, struct err *e) {
     struct settled *s = (struct settled *)o;
     AUTO_OUTPUT struct output *to = NULL;
-    int r = output_finish(s->all, e);
+    int r = output_complete(s->all, e);
 
     if (!r)
         r = settle(s, e);
@@ -162,7 +162,7 @@ static int finish(struct output *o, struct err *e) {
     if (!r)
         r = run_pass(s, to, false, e);
     if (!r)
-        r = output_finish(to, e);
+        r = output_complete(to, e);
     if (!r && unlink(s->all_path) < 0)
         r = err_errno(e, -errno, "could not remove %s", s->all_path);
     return r;

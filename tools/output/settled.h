@@ -10,8 +10,8 @@
 #include "tools/output/output.h"
 
 /*
- * output_finish() makes `path`; until then what is added is in another file beside it. Memory: the path, and a hard
- * link's target, of each entry. A hard link to what is replaced later keeps what it was made of.
+ * output_finish() makes `path`, its name included; until then what is added is in another file beside it. Memory: the
+ * path, and a hard link's target, of each entry. A hard link to what is replaced later keeps what it was made of.
  */
 int output_settled_new(const char *path, struct output **out, struct err *e);
 

@@ -220,6 +220,10 @@ static int finish(struct output *o, struct err *e) {
     return r ? r : output_finish(s->parts, e);
 }
 
+static int commit(struct output *o, struct err *e) {
+    return output_commit(((struct small_root *)o)->parts, e);
+}
+
 static void taken_free(struct taken *t) {
     free(t->path);
     buf_free(&t->data);
@@ -240,7 +244,7 @@ static void free_small_root(struct output *o) {
 }
 
 int output_small_root_new(const char *base, enum root_kind kind, struct output **out, struct err *e) {
-    static const struct output_type type = {.add = add, .finish = finish, .free = free_small_root};
+    static const struct output_type type = {.add = add, .finish = finish, .commit = commit, .free = free_small_root};
     struct small_root *s = calloc(1, sizeof(*s));
 
     if (!s)

@@ -170,9 +170,7 @@ int tar_end(struct stream *s, struct err *e) {
     static const char end[2 * BLOCK];
     int r = stream_write(s, end, sizeof(end), e);
 
-    if (!r)
-        r = stream_end(s, e);
-    return r ? r : stream_commit(s, e);
+    return r ? r : stream_end(s, e);
 }
 
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
@@ -206,6 +204,10 @@ static int finish(struct output *o, struct err *e) {
     return r ? r : tar_end(t->stream, e);
 }
 
+static int commit(struct output *o, struct err *e) {
+    return stream_commit(((struct tar *)o)->stream, e);
+}
+
 static void free_tar(struct output *o) {
     struct tar *t = (struct tar *)o;
 
@@ -215,7 +217,7 @@ static void free_tar(struct output *o) {
 }
 
 int output_tar_new(const char *path, bool docker, struct output **out, struct err *e) {
-    static const struct output_type type = {.add = add, .finish = finish, .free = free_tar};
+    static const struct output_type type = {.add = add, .finish = finish, .commit = commit, .free = free_tar};
     struct tar *t = calloc(1, sizeof(*t));
 
     if (!t)

@@ -12,7 +12,7 @@ int tar_put(struct stream *s, const struct entry *entry, const struct entry_cont
             const struct origin *origin, struct err *e);
 /* A file of the host as `name`, with mode 0644 and IMAGE_TIME. -ENOENT: there is none. */
 int tar_put_file(struct stream *s, const char *name, const char *path, struct err *e);
-/* Ends the tar and gives the file its name. */
+/* Ends the tar; the file has not got its name yet. */
 int tar_end(struct stream *s, struct err *e);
 
 #endif

@@ -15,6 +15,7 @@ struct tar_kernel_initrd {
     char *path;
     struct temp_dir dir;
     struct output *parts;
+    struct stream *to;
 };
 
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
@@ -27,13 +28,12 @@ static int add_segment(struct output *o, const struct segment *s, struct err *e)
 }
 
 /* A file that is not there is left out. */
-static int put_file(const struct tar_kernel_initrd *t, struct stream *to, const char *suffix, const char *name,
-                    struct err *e) {
+static int put_file(const struct tar_kernel_initrd *t, const char *suffix, const char *name, struct err *e) {
     char path[PATH_MAX];
 
     if (snprintf(path, sizeof(path), "%s/a%s", t->dir.path, suffix) >= (int)sizeof(path))
         return err_errno(e, -ENAMETOOLONG, "could not write %s", t->path);
-    int r = tar_put_file(to, name, path, e);
+    int r = tar_put_file(t->to, name, path, e);
     return r == -ENOENT ? 0 : r;
 }
 
@@ -45,14 +45,17 @@ static int finish(struct output *o, struct err *e) {
                  {CMDLINE_SUFFIX, "cmdline"},
                  {UCODE_SUFFIX, "ucode.cpio"}};
     struct tar_kernel_initrd *t = (struct tar_kernel_initrd *)o;
-    AUTO_STREAM struct stream *to = NULL;
-    int r = output_finish(t->parts, e);
+    int r = output_complete(t->parts, e);
 
     if (!r)
-        r = stream_open(t->path, &to, e);
+        r = stream_open(t->path, &t->to, e);
     for (size_t i = 0; i < ARRAY_SIZE(files) && !r; i++)
-        r = put_file(t, to, files[i].suffix, files[i].name, e);
-    return r ? r : tar_end(to, e);
+        r = put_file(t, files[i].suffix, files[i].name, e);
+    return r ? r : tar_end(t->to, e);
+}
+
+static int commit(struct output *o, struct err *e) {
+    return stream_commit(((struct tar_kernel_initrd *)o)->to, e);
 }
 
 static void free_tar_kernel_initrd(struct output *o) {
@@ -60,6 +63,8 @@ static void free_tar_kernel_initrd(struct output *o) {
 
     if (t->parts)
         output_free(t->parts);
+    if (t->to)
+        stream_free(t->to);
     temp_dir_remove(&t->dir);
     free(t->path);
     free(t);
@@ -76,7 +81,7 @@ static int open_parts(struct tar_kernel_initrd *t, enum compression compression,
 
 int output_tar_kernel_initrd_new(const char *path, enum compression compression, struct output **out, struct err *e) {
     static const struct output_type type = {
-        .add = add, .add_segment = add_segment, .finish = finish, .free = free_tar_kernel_initrd};
+        .add = add, .add_segment = add_segment, .finish = finish, .commit = commit, .free = free_tar_kernel_initrd};
     struct tar_kernel_initrd *t = calloc(1, sizeof(*t));
 
     if (!t)
