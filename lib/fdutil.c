@@ -38,6 +38,17 @@ int write_full(int fd, const void *data, size_t len) {
     return 0;
 }
 
+int hold_standard_fds(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        int held = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* children have it, too */
+        if (held < 0)
+            return -errno;
+    }
+    return 0;
+}
+
 static int read_to_end(int fd, size_t max, struct buf *b) {
     size_t start = b->len;
 

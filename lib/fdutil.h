@@ -13,6 +13,12 @@
 ssize_t read_full(int fd, void *data, size_t len);
 int write_full(int fd, const void *data, size_t len);
 
+/*
+ * First of all in main(): a standard descriptor that is closed would be the number of the next file that is opened, and
+ * what is printed would go into that. It is held instead, and reading or writing it fails as before. 0 or -errno.
+ */
+int hold_standard_fds(void);
+
 /* Appends a whole file to b, at most `max` bytes (-EFBIG beyond). dirfd: AT_FDCWD or a directory. */
 int read_file_at(int dirfd, const char *path, size_t max, struct buf *b, struct err *e);
 int read_file(const char *path, size_t max, struct buf *b, struct err *e);

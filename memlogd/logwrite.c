@@ -279,6 +279,8 @@ int main(int argc, char **argv) {
 
     (void)argc;
     log_init("logwrite", LOG_LEVEL_NOTICE);
+    if (hold_standard_fds() < 0)
+        return 1;
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit is an error of that file */
     int r = options_parse(defs, argv, &rest, &e);
     if (r == -ECANCELED) {

@@ -135,9 +135,11 @@ static int run_command(const struct command *c, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     enum log_level level = LOG_LEVEL_NOTICE;
-    int i = 1, r;
+    int i = 1, r = hold_standard_fds();
 
     log_init("keelson", level);
+    if (r < 0)
+        return 1; /* there is nothing to say it to */
     for (; i < argc && argv[i][0] == '-'; i++) {
         const char *word = argv[i] + (argv[i][1] == '-');
         if (!strcmp(word, "-q"))

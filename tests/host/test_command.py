@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import pytest
+from builds import Images
 from conftest import COMMAND, REPO
 
 
@@ -67,3 +68,24 @@ def test_words_are_completed(keelson, words, found):
                           env={**keelson.env, "PATH": f"{COMMAND.rpartition('/')[0]}:{keelson.env['PATH']}"})
     assert set(done.stdout.split()) == found and not done.stderr
     assert keelson.run("completion", "zsh", check=False).returncode == 100
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_nothing_is_printed_into_the_output(keelson, closed):
+    """A file that is opened while standard error is closed must not become standard error."""
+    Images(keelson.cache).image("init", {"bin/x": b"x"})
+    (keelson.home / "a.yml").write_text("init: [t/init]\n")
+    words = ["-v", "build", "--offline", "--no-sbom", "--format", "tar,kernel+initrd", "--name"]
+    keelson.run(*words, "want", "a.yml")
+    subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", COMMAND, *words, "have", "a.yml"], env=keelson.env, cwd=keelson.home,
+                   check=True, timeout=60)
+    for name in (".tar", "-initrd.img"):
+        assert (keelson.home / f"have{name}").read_bytes() == (keelson.home / f"want{name}").read_bytes()
+
+
+def test_a_closed_standard_output_takes_nothing(keelson):
+    (keelson.home / "a.yml").write_text("files: [{path: a, contents: x}]\n")
+    for words in ("build --no-sbom -o - a.yml", "build --dry-run a.yml", "version"):
+        done = subprocess.run(["sh", "-c", f"exec {COMMAND} {words} >&-"], env=keelson.env, cwd=keelson.home, check=False, timeout=60,
+                              capture_output=True)
+        assert done.returncode == 1, words
