@@ -370,3 +370,23 @@ def test_a_folder_that_has_an_outputs_name(keelson, images, form, folder):
     (keelson.home / "t.tar").write_text("old")
     assert f"could not write ./{folder}: Is a directory" in keelson.fails("build", "--offline", "-f", form, "t.yml").replace("create", "write")
     assert (keelson.home / "t.tar").read_text() == "old"
+
+
+@pytest.mark.parametrize("word", ["binary", "tar"])
+def test_what_the_kernel_image_does_not_have_is_named(keelson, images, word):
+    for form in ("tar", "kernel+initrd"):
+        (keelson.home / "k.yml").write_text(f"kernel: {{image: t/kernel, {word}: nothing.cpio}}\ninit: [t/init]\n")
+        message = keelson.fails("build", "--offline", "-f", form, "k.yml")
+        assert f'could not find "nothing.cpio" in the kernel image docker.io/t/kernel:latest; see kernel.{word} in the YAML' in message
+
+
+def test_microcode_that_is_not_there_is_told_of(keelson, images):
+    """LinuxKit leaves it out, and nobody hears of it. Once, whether the kernel was kept from an earlier build or not."""
+    (keelson.home / "k.yml").write_text("kernel: {image: t/kernel, ucode: intel-ucode.cpio}\ninit: [t/init]\n")
+    for form in ("tar", "kernel+initrd", "kernel+initrd", "tar,kernel+initrd"):
+        said = keelson.run("build", "--offline", "--verify", "-f", form, "k.yml").stderr
+        assert said == ('keelson: warning: there is no "intel-ucode.cpio" in the kernel image docker.io/t/kernel:latest: '
+                        "the appliance has no microcode; see kernel.ucode in the YAML\n")
+    for none in ("none", "''"):
+        (keelson.home / "k.yml").write_text(f"kernel: {{image: t/kernel, tar: {none}, ucode: {none}}}\ninit: [t/init]\n")
+        assert keelson.run("build", "--offline", "-f", "tar", "k.yml").stderr == ""

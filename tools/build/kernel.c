@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/array.h"
+#include "lib/log.h"
 #include "tools/build/decompress.h"
 #include "tools/build/plan.h"
 #include "tools/image/content.h"
@@ -173,12 +174,12 @@ static const char *name_of(const char *wanted, const char *otherwise) {
 }
 
 static struct kernel kernel_of(const struct build *b) {
-    const char *binary = b->config->kernel.binary, *ucode = b->config->kernel.ucode;
+    const char *binary = b->config->kernel.binary;
 
     return (struct kernel){.build = b,
                            .binary = binary && *binary ? binary : "kernel",
                            .tar = name_of(b->config->kernel.tar, "kernel.tar"),
-                           .ucode = ucode && *ucode ? ucode : NULL};
+                           .ucode = name_of(b->config->kernel.ucode, NULL)};
 }
 
 static int lacks(const struct kernel *k, const struct image *img, struct err *e) {
@@ -206,13 +207,26 @@ static int emit_kernel(const struct build *b, const struct plan *plan, struct pa
         return r;
     if (!k.found_binary || (k.tar && !k.found_tar))
         return lacks(&k, p->img, e);
+    buf_reset(&p->note);
+    if (k.ucode && !k.found_ucode && buf_puts(&p->note, k.ucode) < 0)
+        return err_errno(e, -ENOMEM, "could not note %s", k.ucode);
     return 0;
+}
+
+/* LinuxKit builds it without, too; but it is for bare metal, where somebody relies on it. */
+static void warn_of_ucode(const struct part *kernel) {
+    if (kernel->note.len)
+        log_warning("there is no \"%s\" in the kernel image %s: the appliance has no microcode; see kernel.ucode in "
+                    "the YAML",
+                    kernel->note.data, image_ref(kernel->img));
 }
 
 static int emit_cmdline(const struct build *b, const struct plan *plan, struct part *p, struct err *e) {
     const char *cmdline = b->config->kernel.cmdline ? b->config->kernel.cmdline : "";
 
     (void)plan;
+    if (!b->anew) /* once */
+        warn_of_ucode(p - 1);
     return add_bytes(b, &p->origin, BOOT_CMDLINE, 0644, cmdline, strlen(cmdline), e);
 }
 

@@ -26,7 +26,7 @@ struct part {
     char *config, *runtime; /* of a bundle */
     bool sub_rootfs, sub_tmp, own_root;
     size_t index;    /* in its section of the YAML */
-    struct buf note; /* filled by emit: an init image's package database */
+    struct buf note; /* filled by emit: an init image's package database; the microcode that a kernel lacks */
 };
 
 struct plan {
