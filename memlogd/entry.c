@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "lib/auto.h"
-#include "memlogd/utf8.h"
+#include "lib/utf8.h"
 
 #define NS 1000000000
 

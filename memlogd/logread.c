@@ -16,12 +16,12 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "lib/utf8.h"
 #include "memlogd/client.h"
 #include "memlogd/entry.h"
 #include "memlogd/notice.h"
 #include "memlogd/options.h"
 #include "memlogd/output.h"
-#include "memlogd/utf8.h"
 #include "memlogd/wire.h"
 
 #define NEWEST_MAX 1000000

@@ -9,7 +9,7 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "svcd/printable.h"
+#include "lib/printable.h"
 
 #define COPY_CHUNKS 16
 #define DRAIN_CHUNKS 256 /* the largest pipe that somebody without privileges may make */

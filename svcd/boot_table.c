@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "lib/bootchart.h"
+#include "lib/printable.h"
 #include "svcd/boot_stages.h"
-#include "svcd/printable.h"
 
 #define STAGE_WIDTH 40
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "lib/fdutil.h"
+#include "lib/printable.h"
 #include "memlogd/client.h"
 #include "memlogd/entry.h"
 #include "memlogd/name.h"
@@ -17,7 +18,6 @@
 #include "memlogd/wire.h"
 #include "svcd/acts.h"
 #include "svcd/logsink.h"
-#include "svcd/printable.h"
 #include "svcd/svcd.h"
 
 static const char *const suffixes[] = {"", ".out"};

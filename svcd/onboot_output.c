@@ -7,9 +7,9 @@
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "lib/printable.h"
 #include "svcd/logbound.h"
 #include "svcd/logsink.h"
-#include "svcd/printable.h"
 
 #define SHOW_MAX ((size_t)64 << 10)
 #define LOG_MAX (1 << 20)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "svcd/printable.h"
+#include "lib/printable.h"
 
 #define CELL 32
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # svcd, the supervisor, and `service`, its command: one program, by two names.
-SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) memlogd/wire.c memlogd/client.c memlogd/entry.c memlogd/utf8.c memlogd/notice.c \
+SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) memlogd/wire.c memlogd/client.c memlogd/entry.c memlogd/notice.c \
   $(RUNTIME_CONFIG_SRC)
 SVCD_PKGS := $(RUNTIME_CONFIG_PKGS) libnghttp2 libprotobuf-c
 
@@ -21,10 +21,10 @@ SVCD_CONTROL_SRC := $(patsubst %,svcd/%.c,control status containerd containerd_l
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c svcd/lifecycle.c $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(eval $(call unit_test,service_test,svcd/service_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,service_health_test,svcd/service_health_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
-$(eval $(call unit_test,attend_test,svcd/attend_test.c svcd/attend.c svcd/printable.c))
+$(eval $(call unit_test,attend_test,svcd/attend_test.c svcd/attend.c))
 $(eval $(call unit_test,grpc_test,svcd/grpc_test.c svcd/grpc.c,libnghttp2))
 $(foreach t,control_test control_clients_test,$(eval $(call unit_test,$t,svcd/$t.c $(SVCD_CONTROL_SRC) $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS))))
-$(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c svcd/boot_stages.c svcd/printable.c,jansson))
+$(eval $(call unit_test,boot_table_test,svcd/boot_table_test.c svcd/boot_table.c svcd/boot_stages.c,jansson))
 $(eval $(call unit_test,options_test,svcd/options_test.c svcd/options.c))
 $(eval $(call unit_test,spec_test,svcd/spec_test.c svcd/spec.c,jansson))
 $(eval $(call unit_test,acts_test,svcd/acts_test.c $(filter-out svcd/acts.c,$(SVCD_LIFE_SRC)) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
@@ -38,7 +38,7 @@ $(eval $(call unit_test,up_test,svcd/up_test.c svcd/up.c $(SVCD_LIFE_SRC) $(RUNT
 $(eval $(call unit_test,logsink_test,svcd/logsink_test.c svcd/logsink.c memlogd/wire.c))
 $(eval $(call unit_test,volumes_test,svcd/volumes_test.c svcd/volumes.c))
 ONBOOT_SRC := svcd/onboot.c svcd/onboot_prepare.c svcd/onboot_runc.c svcd/onboot_output.c svcd/onboot_record.c svcd/attend.c svcd/logbound.c svcd/logsink.c \
-  svcd/onfail.c svcd/printable.c svcd/spec.c memlogd/wire.c
+  svcd/onfail.c svcd/spec.c memlogd/wire.c
 $(eval $(call unit_test,onboot_test,svcd/onboot_test.c $(ONBOOT_SRC) $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(eval $(call unit_test,health_test,svcd/health_test.c svcd/health.c $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(eval $(call unit_test,order_test,svcd/order_test.c svcd/order.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
@@ -48,8 +48,7 @@ $(eval $(call unit_test,leftover_test,svcd/leftover_test.c svcd/leftover.c))
 $(eval $(call unit_test,deaf_test,svcd/deaf_test.c svcd/deaf.c))
 $(eval $(call unit_test,ctrd_test,svcd/ctrd_test.c svcd/ctrd.c svcd/grpc.c $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,probe_test,svcd/probe_test.c svcd/probe.c))
-$(eval $(call unit_test,printable_test,svcd/printable_test.c svcd/printable.c))
-$(eval $(call unit_test,show_test,svcd/show_test.c svcd/show.c svcd/printable.c,jansson))
+$(eval $(call unit_test,show_test,svcd/show_test.c svcd/show.c,jansson))
 
 drawings: ## draw the supervisor's states into doc/design.md
 	$(PYTHON) svcd/draw.py

@@ -49,7 +49,7 @@ bench-peers: deps $(BUILD)/bench/nap $(BUILD)/bench/meter ## supervision, beside
 	@$(MAKE) --no-print-directory all images
 	@$(PYTHON) tests/bench/peers.py
 
-FLOOD_SRC := tests/bench/flood.c memlogd/client.c memlogd/entry.c memlogd/utf8.c memlogd/wire.c
+FLOOD_SRC := tests/bench/flood.c memlogd/client.c memlogd/entry.c memlogd/wire.c
 $(BUILD)/bench/flood: $(call obj,rel,$(FLOOD_SRC)) $(BUILD)/obj/rel/libkeelson.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

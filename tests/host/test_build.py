@@ -390,3 +390,20 @@ def test_microcode_that_is_not_there_is_told_of(keelson, images):
     for none in ("none", "''"):
         (keelson.home / "k.yml").write_text(f"kernel: {{image: t/kernel, tar: {none}, ucode: {none}}}\ninit: [t/init]\n")
         assert keelson.run("build", "--offline", "-f", "tar", "k.yml").stderr == ""
+
+
+def test_names_that_are_no_utf8(keelson, images, tmp_path):
+    """GNU tar, bsdtar and Python have them as they are, and none fails."""
+    odd, far = "bin/\udcff\udcfe", "lib/" + "x" * 120 + "\udce9"
+    images.image("odd", tar_with([({"name": odd}, b"odd"), ({"name": far}, b"far"), ({"name": "odd-link", "type": b"2", "linkname": "\udcff"}, None),
+                                  ({"name": "odd-hard", "type": b"1", "linkname": odd}, None)]))
+    built = build(keelson, "init: [t/odd]\n")
+    assert built.read(odd) == b"odd" and built.read(far) == b"far" and built.entries["odd-link"].linkname == "\udcff"
+    for program in ("tar", "bsdtar"):
+        for locale in ("C", "C.UTF-8"):
+            out = tmp_path / program / locale
+            out.mkdir(parents=True)
+            subprocess.run([program, "-xf", keelson.home / "t.tar", "-C", out, "--exclude", "dev/*"], check=True, capture_output=True,
+                           timeout=DEADLINE_SECONDS, env=os.environ | {"LC_ALL": locale})
+            assert (out / odd).read_bytes() == b"odd" and (out / far).read_bytes() == b"far" and os.path.samefile(out / odd, out / "odd-hard")
+            assert os.readlink(out / "odd-link") == "\udcff"

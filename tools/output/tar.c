@@ -11,6 +11,7 @@
 
 #include "lib/buf.h"
 #include "lib/fdutil.h"
+#include "lib/utf8.h"
 #include "tools/image/content.h"
 #include "tools/output/program.h"
 #include "tools/output/tar.h"
@@ -76,6 +77,8 @@ static int records(struct buf *b, const struct entry *entry, const struct origin
     }
     if (!r && entry->gid > OCTAL_7_MAX)
         r = number_record(b, "gid", entry->gid);
+    if (!r && ((entry->link && !is_utf8(entry->link)) || !is_utf8(entry->path)))
+        r = text_record(b, "hdrcharset", "BINARY"); /* else bsdtar fails with a record that is no UTF-8 */
     if (!r && entry->link && !is_plain(entry->link, 100))
         r = text_record(b, "linkpath", entry->link);
     if (!r && (entry->mtime < 0 || entry->mtime > OCTAL_11_MAX))

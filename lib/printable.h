@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SVCD_PRINTABLE_H
-#define SVCD_PRINTABLE_H
+#ifndef LIB_PRINTABLE_H
+#define LIB_PRINTABLE_H
 
 #include <stddef.h>
 

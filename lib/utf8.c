@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "memlogd/utf8.h"
+#include "lib/utf8.h"
+
+#include <string.h>
 
 size_t utf8_length(const char *text, size_t len) {
     const unsigned char *s = (const unsigned char *)text;
@@ -14,6 +16,13 @@ size_t utf8_length(const char *text, size_t len) {
         (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return n;
+}
+
+bool is_utf8(const char *text) {
+    for (size_t len = strlen(text), n; len > 0; text += n, len -= n)
+        if ((n = utf8_length(text, len)) == 0)
+            return false;
+    return true;
 }
 
 size_t utf8_put(char *to, unsigned code) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "svcd/printable.h"
+#include "lib/printable.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "svcd/printable.h"
+#include "lib/printable.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* How many bytes the UTF-8 character has that text begins with; 0: it is none, or not whole. */
-static size_t character_len(const unsigned char *text, size_t len) {
-    size_t n = text[0] < 0x80   ? 1
-               : text[0] < 0xc2 ? 0
-               : text[0] < 0xe0 ? 2
-               : text[0] < 0xf0 ? 3
-               : text[0] < 0xf5 ? 4
-                                : 0;
-
-    if (n > len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
+#include "lib/utf8.h"
 
 /* U+0080 to U+009F are control characters as well, and alone their last bytes are, to a terminal that is not in UTF-8.
  */
@@ -32,7 +17,7 @@ static bool is_control(const unsigned char *text, size_t len, const char *keep) 
 static void scrub(char *text, size_t len, const char *keep) {
     for (size_t i = 0, n; i < len; i += n) {
         const unsigned char *at = (const unsigned char *)text + i;
-        n = character_len(at, len - i);
+        n = utf8_length(text + i, len - i);
         bool harmless = n > 0 && !is_control(at, n, keep);
         n = n ? n : 1;
         if (!harmless)
