@@ -11,6 +11,7 @@
 #include "lib/array.h"
 #include "lib/auto.h"
 #include "tools/image/arena.h"
+#include "tools/image/pathindex.h"
 #include "tools/image/tar.h"
 #include "tools/output/tar.h"
 
@@ -32,8 +33,8 @@ struct settled {
     struct output *all; /* every entry as it came */
     struct arena strings;
     struct record *v;
-    uint32_t *by_path; /* indices, by path and then as they came */
     size_t len, cap;
+    struct pathindex paths;
 };
 
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
@@ -57,49 +58,23 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
     return output_add(s->all, &plain, content, NULL, e);
 }
 
-static int by_path(const void *a, const void *b, void *data) {
-    const struct record *v = data;
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    int order = strcmp(v[left].path, v[right].path);
-
-    return order ? order : left < right ? -1 : 1;
-}
-
-/* The last entry of a path that came before another. */
-static const struct record *find_before(const struct settled *s, const char *path, size_t before) {
-    size_t low = 0, high = s->len;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2, i = s->by_path[middle];
-        int order = strcmp(s->v[i].path, path);
-        if (order < 0 || (order == 0 && i < before))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const struct record *r = low ? &s->v[s->by_path[low - 1]] : NULL;
-    return r && !strcmp(r->path, path) ? r : NULL;
+static const char *path_of(const void *data, size_t i) {
+    return ((const struct settled *)data)->v[i].path;
 }
 
 /* Which entries stay, and under which name each file is. */
 static int settle(struct settled *s, struct err *e) {
-    s->by_path = calloc(s->len + 1, sizeof(*s->by_path));
-    if (!s->by_path)
+    if (pathindex_make(&s->paths, s->len, path_of, s) < 0)
         return err_errno(e, -ENOMEM, "could not sort the tree");
     for (size_t i = 0; i < s->len; i++)
-        s->by_path[i] = (uint32_t)i;
-    qsort_r(s->by_path, s->len, sizeof(*s->by_path), by_path, s->v);
-    for (size_t i = 0; i < s->len; i++) {
-        struct record *r = &s->v[s->by_path[i]];
-        r->last = i + 1 == s->len || strcmp(r->path, s->v[s->by_path[i + 1]].path) != 0;
-    }
-    for (size_t i = 0; i < s->len; i++) {
+        s->v[s->paths.v[i]].last = pathindex_is_last(&s->paths, i);
+    for (size_t i = 0, to; i < s->len; i++) {
         struct record *r = &s->v[i];
-        const struct record *to = r->link ? find_before(s, r->link, i) : NULL;
-        if (r->link && (!to || to->dir))
+        bool found = r->link && pathindex_find(&s->paths, r->link, i, &to) && !s->v[to].dir;
+        if (r->link && !found)
             return err_set(e, -EINVAL, "could not link %s: there is no file %s that came before it", r->path, r->link);
-        if (to)
-            r->of = to->of;
+        if (found)
+            r->of = s->v[to].of;
         if (r->last && s->v[r->of].name == NOWHERE)
             s->v[r->of].name = (uint32_t)i;
     }
@@ -174,8 +149,8 @@ static void free_settled(struct output *o) {
     if (s->all)
         output_free(s->all);
     arena_free(&s->strings);
+    pathindex_free(&s->paths);
     free(s->v);
-    free(s->by_path);
     free(s->path);
     free(s->all_path);
     free(s);

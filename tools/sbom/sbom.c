@@ -9,6 +9,7 @@
 #include "lib/array.h"
 #include "lib/buf.h"
 #include "lib/temp.h"
+#include "tools/image/pathindex.h"
 #include "tools/image/tar.h"
 #include "tools/sbom/sbom_priv.h"
 
@@ -203,14 +204,27 @@ struct record *sbom_find(const struct sbom *s, const char *path) {
     return r && r->regular ? r : NULL;
 }
 
-/* A hard link's contents are its target's, which may be a link itself. */
-static void resolve_links(struct sbom *s) {
-    for (size_t i = 0; i < s->records_len; i++) {
-        struct record *r = &s->records[i];
-        const struct record *target = r->link ? sbom_find(s, r->link) : NULL;
-        if (target && !target->link)
-            memcpy(r->sha1, target->sha1, sizeof(r->sha1));
+static const char *path_of(const void *data, size_t i) {
+    return ((const struct sbom *)data)->records[i].path;
+}
+
+/*
+ * Before they are sorted: a hard link's contents are those that its target had when it came. That may be a link itself,
+ * and be replaced later.
+ */
+static int resolve_links(struct sbom *s) {
+    struct pathindex paths;
+    int r = pathindex_make(&paths, s->records_len, path_of, s);
+
+    for (size_t i = 0, to; i < s->records_len && !r; i++) {
+        struct record *link = &s->records[i];
+        if (!link->link || !pathindex_find(&paths, link->link, i, &to))
+            continue;
+        link->regular = s->records[to].regular;
+        memcpy(link->sha1, s->records[to].sha1, sizeof(link->sha1));
     }
+    pathindex_free(&paths);
+    return r;
 }
 
 static ssize_t read_file_stream(void *ctx, void *data, size_t len, struct err *e) {
@@ -247,8 +261,9 @@ int sbom_add_document(struct sbom *s, const char *raw_path, int64_t created, str
 
     if (r < 0)
         return r;
+    if (resolve_links(s) < 0)
+        return err_errno(e, -ENOMEM, "could not list the files for the SBOM");
     sort_records(s);
-    resolve_links(s);
     for (size_t i = 0; i < s->images_len && !r; i++) {
         packages_end(&s->images[i].packages);
         r = layers_add_packages(&s->images[i], e);
