@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lib/printable.h"
+
 #define LOG_LINE_MAX 1024
 
 static const char *log_program = "keelson";
@@ -39,18 +41,6 @@ unsigned long log_dropped(void) {
     return dropped;
 }
 
-/*
- * Control bytes in a message (a service's name, a runtime's output) must not reach a terminal; U+0080 to U+009F, which
- * are 0xc2 and 0x80 to 0x9f, are some as well.
- */
-static void make_printable(char *text) {
-    for (unsigned char *s = (unsigned char *)text; *s; s++)
-        if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
-            s[0] = s[1] = '?';
-        else if ((*s < 0x20 && *s != '\t') || *s == 0x7f)
-            *s = '?';
-}
-
 static void write_line(const char *line, size_t len) {
     ssize_t n;
 
@@ -76,8 +66,8 @@ static PRINTF_LIKE(2, 0) void log_line(enum log_level level, const char *fmt, va
     n = vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
     if (n < 0)
         line[used] = '\0';
-    make_printable(line);
     size_t len = strlen(line);
+    make_text_printable(line, len); /* a service's name, a runtime's output */
     line[len++] = '\n';
     write_line(line, len);
     errno = saved;

@@ -30,6 +30,18 @@ void make_printable(struct buf *b, size_t from) {
         scrub(b->data + from, b->len - from, "");
 }
 
+void make_text_printable(char *text, size_t len) {
+    scrub(text, len, "\t");
+}
+
+char *printable_copy(const char *text) {
+    char *copy = strdup(text);
+
+    if (copy)
+        scrub(copy, strlen(copy), "");
+    return copy;
+}
+
 void make_lines_printable(char *text, size_t len) {
     scrub(text, len, "\n\r\t");
 }

@@ -10,7 +10,7 @@ import tarfile
 import time
 
 import pytest
-from builds import TREE, Images, modules, noise
+from builds import TREE, Images, modules, noise, tar_with
 from images import bzimage
 
 VERSION = b"6.1.0-test (somebody) #1\0"
@@ -269,3 +269,33 @@ def test_what_the_command_line_says_of_the_root_counts(keelson, images):
         least[word] = inspect(keelson, "a")["least_memory_mib"]
     assert least[words[3]] < least[words[1]] == least[words[2]] < least[""]
     assert [least[word] for word in words[4:]] == [least[""]] * 4
+
+
+ESCAPE = "\x1b[2J\x07\x9b31m\r\n\x7f"
+
+
+def no_control(text):
+    assert not [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160], repr(text)
+
+
+def test_nothing_of_an_image_moves_the_terminals_cursor(keelson, images):
+    """Names, versions and command lines in what is looked at, and what messages quote of images."""
+    tar = tar_with([({"name": name}, b"x") for name in (f"containers/services/a{ESCAPE}/x", f"containers/{ESCAPE}/y/z", f"bin/{ESCAPE}")] +
+                   [({"name": "boot/cmdline"}, f"console=ttyS0 {ESCAPE}".encode()),
+                    ({"name": "boot/kernel"}, kernel().replace(VERSION[:10], b"6.1\x1b[2J\x9bx"[:10]))])
+    (keelson.home / f"a{ESCAPE[:4]}.tar").write_bytes(tar)
+    said = keelson.run("inspect", f"a{ESCAPE[:4]}.tar", errors="surrogateescape").stdout
+    assert "a?[2J" in said and "console=ttyS0 ?[2J" in said and "6.1?[2J" in said
+    no_control(said)
+    for label in (f'{{"{ESCAPE}": 1}}', f'{{"binds": ["{ESCAPE}"]}}', f"{ESCAPE}"):
+        label = label.encode().decode().replace("\r", "\\r").replace("\n", "\\n").replace("\x1b", "\\u001b").replace("\x07", "\\u0007")
+        images.image("odd", {"x": b""}, config={"Labels": {"org.mobyproject.config": label}})
+        (keelson.home / "b.yml").write_text("services: [{name: a, image: t/odd}]\n")
+        said = keelson.fails("build", "--offline", "b.yml")
+        assert "t/odd" in said
+        no_control(said)
+    images.image("odd", tar_with([({"name": f"{ESCAPE}/../../x"}, b"x")]))
+    no_control(keelson.fails("build", "--offline", "b.yml"))
+    images.name(images.entries[-1], f"docker.io/t/{ESCAPE}:latest")
+    for words in (("cache", "ls"), ("cache", "verify")):
+        no_control(keelson.run(*words).stdout)

@@ -4,6 +4,7 @@
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/printable.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
 #include "tools/image/image.h"
@@ -59,10 +60,12 @@ static int collect(const char *cache_dir, char *const *refs, size_t len, json_t 
 }
 
 static int print_line(const json_t *item) {
-    const char *platforms = json_string_value(json_object_get(item, "platforms"));
-    const char *name = json_string_value(json_object_get(item, "name"));
+    AUTO_FREE char *platforms = printable_copy(json_string_value(json_object_get(item, "platforms")));
+    AUTO_FREE char *name = printable_copy(json_string_value(json_object_get(item, "name")));
     const char *error = json_string_value(json_object_get(item, "error"));
 
+    if (!platforms || !name)
+        return -ENOMEM;
     return printf("%s\t%s\t%.1f MB\t%s%s%s\n", *name ? name : "<no name>",
                   json_string_value(json_object_get(item, "digest")),
                   (double)json_integer_value(json_object_get(item, "size")) / 1e6, platforms,

@@ -4,6 +4,7 @@
 
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/printable.h"
 #include "tools/cache/cache_priv.h"
 #include "tools/cache/closure.h"
 #include "tools/image/layout.h"
@@ -17,8 +18,15 @@ struct verify {
 };
 
 static int complain(struct verify *v, const char *name, const char *what, struct err *e) {
+    AUTO_FREE char *line = NULL;
+
     v->wrong++;
-    return printf("%s: %s\n", name, what) < 0 ? err_errno(e, -EIO, "could not write to standard output") : 0;
+    if (asprintf(&line, "%s: %s", name, what) < 0) {
+        line = NULL;
+        return err_errno(e, -ENOMEM, "could not tell of %s", name);
+    }
+    make_text_printable(line, strlen(line));
+    return printf("%s\n", line) < 0 ? err_errno(e, -EIO, "could not write to standard output") : 0;
 }
 
 static int read_blob(const struct verify *v, const struct blob_desc *desc, struct err *e) {

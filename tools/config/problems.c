@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/fdutil.h"
+#include "lib/printable.h"
 
 #define EXCERPT_MAX 100 /* characters of a line that are shown */
 
@@ -40,18 +41,17 @@ static bool is_continuation(char c) {
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* The characters [from, from + EXCERPT_MAX) of a line, control characters as blanks. */
+/* The characters [from, from + EXCERPT_MAX) of a line, ASCII's control characters as blanks. */
 static int append_excerpt(struct buf *out, const char *line, size_t len, size_t from) {
-    size_t character = 0;
+    size_t character = 0, at = out->len;
     int r = 0;
 
     for (size_t i = 0; i < len && !r; i++) {
         character += !is_continuation(line[i]);
-        if (character > from && character <= from + EXCERPT_MAX) {
-            unsigned char c = (unsigned char)line[i];
-            r = buf_append(out, c < ' ' || c == 0x7f ? " " : &line[i], 1);
-        }
+        if (character > from && character <= from + EXCERPT_MAX)
+            r = buf_append(out, (unsigned char)line[i] < ' ' || line[i] == 0x7f ? " " : &line[i], 1);
     }
+    make_printable(out, at);
     return r ? r : buf_puts(out, "\n");
 }
 
@@ -74,8 +74,12 @@ static int append_line(struct buf *out, const struct buf *text, size_t line, siz
 
 static int append_problem(struct problems *p, const char *message) {
     size_t line, column;
-    int r = buf_printf(&p->text, "keelson: %s\n", message);
+    size_t from = p->text.len;
+    int r = buf_printf(&p->text, "keelson: %s", message);
 
+    make_printable(&p->text, from);
+    if (!r)
+        r = buf_puts(&p->text, "\n");
     for (size_t i = 0; i < p->sources_len && !r; i++) {
         size_t len = strlen(p->sources[i].file);
         if (!strncmp(message, p->sources[i].file, len) && parse_place(message + len, &line, &column))
@@ -85,9 +89,11 @@ static int append_problem(struct problems *p, const char *message) {
 }
 
 void problems_add(struct problems *p, const struct err *e) {
+    AUTO_FREE char *shown = printable_copy(e->msg);
+
     if (!p->count)
         p->first = *e;
-    else if (p->text.data && strstr(p->text.data, e->msg))
+    else if (p->text.data && shown && strstr(p->text.data, shown))
         return;
     if (p->count++ < PROBLEMS_MAX)
         (void)append_problem(p, e->msg); /* without memory the first one is still there */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/printable.h"
 #include "tools/inspect/inspect.h"
 
 #define MIB (1024.0 * 1024.0)
@@ -74,6 +75,12 @@ uint64_t inspect_least_mib(const struct inspection *in) {
     return in->has_initrd && (in->bios || !in->efi) ? (uint64_t)(least + 0.999) : 0;
 }
 
+/* Names, versions and command lines are whoever's who has made the image. */
+static int end_line(struct buf *out, size_t from) {
+    make_printable(out, from);
+    return buf_puts(out, "\n");
+}
+
 static int put_size(struct buf *out, double bytes) {
     return buf_printf(out, " %9.1f", bytes / 1e6);
 }
@@ -84,29 +91,43 @@ static int put_items(const struct inspection *in, struct buf *out) {
 
     for (size_t i = 0; i < in->items_len && !r; i++) {
         const struct item *item = &in->items[i];
+        size_t from = out->len;
         r = buf_printf(out, "%-11s %-28s %7llu", item->kind, item->name, (unsigned long long)item->files);
         if (!r)
             r = put_size(out, (double)item->size);
         if (!r && in->has_initrd)
             r = buf_printf(out, " %10.1f", item->compressed / 1e6);
         if (!r)
-            r = buf_puts(out, "\n");
+            r = end_line(out, from);
     }
     return r;
 }
 
-int inspect_text(const struct inspection *in, struct buf *out, struct err *e) {
-    uint64_t least = inspect_least_mib(in);
-    int r = buf_printf(out, "%s\n", in->name);
+/* Its name, and what it boots. */
+static int put_head(const struct inspection *in, struct buf *out) {
+    int r = buf_puts(out, in->name);
 
+    if (!r)
+        r = end_line(out, 0);
     if (!r && inspect_firmware(in))
         r = buf_printf(out, "firmware      %s%s%s\n", in->bios ? "BIOS" : "", in->bios && in->efi ? ", " : "",
                        in->efi ? "UEFI" : "");
+    size_t from = out->len;
     if (!r && in->kernel_size)
-        r = buf_printf(out, "kernel        %s, %.1f MB\n", *in->kernel ? in->kernel : "of an unknown version",
+        r = buf_printf(out, "kernel        %s, %.1f MB", *in->kernel ? in->kernel : "of an unknown version",
                        (double)in->kernel_size / 1e6);
+    if (!r && in->kernel_size)
+        r = end_line(out, from);
+    from = out->len;
     if (!r && in->cmdline)
-        r = buf_printf(out, "command line  %s\n", in->cmdline);
+        r = buf_printf(out, "command line  %s", in->cmdline);
+    return !r && in->cmdline ? end_line(out, from) : r;
+}
+
+int inspect_text(const struct inspection *in, struct buf *out, struct err *e) {
+    uint64_t least = inspect_least_mib(in);
+    int r = put_head(in, out);
+
     if (!r && in->has_initrd)
         r = buf_printf(out, "initrd        %.1f MB in %llu parts, %.1f MB unpacked\n", (double)in->initrd_size / 1e6,
                        (unsigned long long)in->members, (double)inspect_size(in) / 1e6);

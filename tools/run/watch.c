@@ -12,6 +12,7 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/printable.h"
 #include "lib/spawn.h"
 #include "lib/temp.h"
 #include "tools/run/verdict.h"
@@ -118,6 +119,8 @@ static int report(const struct watch *w, int status) {
     AUTO_BUF struct buf text = BUF_INIT;
     int r = w->o->json ? verdict_print_json(w->verdict.record, status, &text) : verdict_print(w->verdict.record, &text);
 
+    if (!r && !w->o->json && text.len)
+        make_lines_printable(text.data, text.len);
     if (!r)
         r = write_full(w->o->json ? STDOUT_FILENO : STDERR_FILENO, text.data, text.len);
     if (r < 0)
