@@ -277,3 +277,16 @@ def test_the_end_of_an_initrd_is_no_file(keelson, images):
     (keelson.home / "bad.yml").write_text(YAML + "files: [{path: TRAILER!!!, contents: x}]\n")
     message = keelson.fails("build", "--offline", "--no-sbom", "bad.yml")
     assert "could not store /TRAILER!!!" in message and "bad.yml:2:" in message, message
+
+
+def test_windows_that_zstd_takes_without_being_told(keelson, images):
+    """containerd's and Docker's own have up to 32 MiB. What to do about a larger one is said."""
+    tar = tar_of({"big": os.urandom(1000) * 200000})
+    for window in (25, 27, 28):
+        packed = subprocess.run(["zstd", "-1", "-qc", f"--long={window}"], input=tar, capture_output=True, check=True).stdout
+        layer, = images.image("x", ready=[images.blob(packed, LAYER + "+zstd")], diff_ids=["sha256:" + hashlib.sha256(tar).hexdigest()])
+        if window < 28:
+            assert len(build(keelson, YAML).read("big")) == 200_000_000
+    message = refused(keelson, YAML)
+    assert f"image docker.io/t/x:latest, layer {layer['digest']}: " in message
+    assert message.endswith("its zstd window is larger than 128 MiB: pack it anew, with at most --long=27, or with gzip")

@@ -76,6 +76,21 @@ static bool zstd_wanted(const unsigned char *bytes, size_t len) {
                         ((bytes[0] & 0xf0) == 0x50 && !memcmp(bytes + 1, "\x2a\x4d\x18", 3)));
 }
 
+/*
+ * libarchive takes the windows that zstd takes unless it is told otherwise, up to 128 MiB, and needs as much memory.
+ * containerd and Docker write up to 32 MiB and read more; of what is larger libzstd says that it is too much memory.
+ */
+static int zstd_failed(const struct layer_source *s, struct err *e) {
+    const char *why = s->zstd ? archive_error_string(s->zstd) : NULL;
+
+    if (s->zstd_err.code)
+        return err_set(e, s->zstd_err.code, "%s", s->zstd_err.msg);
+    if (why && strstr(why, "too much memory"))
+        return err_set(e, -E2BIG,
+                       "its zstd window is larger than 128 MiB: pack it anew, with at most --long=27, or with gzip");
+    return err_set(e, -EBADMSG, "%s", why ? why : "out of memory");
+}
+
 static int begin_zstd(struct layer_source *s, struct err *e) {
     struct archive_entry *entry;
     int r = ARCHIVE_FATAL;
@@ -89,7 +104,7 @@ static int begin_zstd(struct layer_source *s, struct err *e) {
     s->zstd_is_empty = r == ARCHIVE_EOF;
     if (r == ARCHIVE_OK || r == ARCHIVE_EOF)
         return 0;
-    return err_set(e, -EBADMSG, "%s", s->zstd ? archive_error_string(s->zstd) : "out of memory");
+    return zstd_failed(s, e);
 }
 
 static ssize_t read_zstd(struct layer_source *s, const void **bytes, struct err *e) {
@@ -104,8 +119,7 @@ static ssize_t read_zstd(struct layer_source *s, const void **bytes, struct err 
     while (r == ARCHIVE_OK && !len);
     if (r == ARCHIVE_OK || r == ARCHIVE_EOF)
         return r == ARCHIVE_OK ? (ssize_t)len : 0;
-    return err_set(e, s->zstd_err.code ? s->zstd_err.code : -EBADMSG, "%s",
-                   s->zstd_err.code ? s->zstd_err.msg : archive_error_string(s->zstd));
+    return zstd_failed(s, e);
 }
 
 static int begin_source(struct layer_source *s, struct err *e) {
