@@ -349,12 +349,13 @@ def test_others_read_the_initrd(keelson, images, tmp_path):
     assert wanted - listed == set() and listed - wanted <= {".", "boot"}
 
 
-@pytest.mark.parametrize("form", ["tar,raw-bios", "kernel+initrd,raw-bios", "tar,kernel+squashfs,uki", "docker,tar-kernel-initrd,iso"])
+@pytest.mark.parametrize("form", ["tar,raw-bios", "kernel+initrd,raw-bios", "tar,kernel+squashfs,uki",
+                                  "docker,tar-kernel-initrd,iso"])
 def test_a_build_that_fails_replaces_nothing(keelson, images, form):
     """Not even the formats that were finished before the one that could not be made: the kernel is none."""
     images.image("kernel", {"kernel": b"no kernel", "kernel.tar": tar_with([])})
-    names = [f"t{suffix}" for suffix in (".tar", "-kernel", "-initrd.img", "-cmdline", "-bios.img", "-squashfs.img", ".efi", ".docker",
-                                         "-initrd.tar", ".iso")]
+    names = [f"t{suffix}" for suffix in (".tar", "-kernel", "-initrd.img", "-cmdline", "-bios.img", "-squashfs.img",
+                                         ".efi", ".docker", "-initrd.tar", ".iso")]
     for name in names:
         (keelson.home / name).write_text("old")
     before = {p.name for p in keelson.home.iterdir()}
@@ -363,12 +364,14 @@ def test_a_build_that_fails_replaces_nothing(keelson, images, form):
     assert all((keelson.home / name).read_text() == "old" for name in names)
 
 
-@pytest.mark.parametrize("form, folder", [("tar,kernel+initrd", "t-initrd.img"), ("tar,iso", "t.iso"), ("tar,kernel+squashfs", "t-squashfs.img")])
+@pytest.mark.parametrize("form, folder", [("tar,kernel+initrd", "t-initrd.img"), ("tar,iso", "t.iso"),
+                                          ("tar,kernel+squashfs", "t-squashfs.img")])
 def test_a_folder_that_has_an_outputs_name(keelson, images, form, folder):
     images.image("kernel", {"kernel": bzimage(b"k" * 1000), "kernel.tar": tar_with([])})
     (keelson.home / folder).mkdir()
     (keelson.home / "t.tar").write_text("old")
-    assert f"could not write ./{folder}: Is a directory" in keelson.fails("build", "--offline", "-f", form, "t.yml").replace("create", "write")
+    message = keelson.fails("build", "--offline", "-f", form, "t.yml")
+    assert message.endswith(f" ./{folder}: Is a directory")
     assert (keelson.home / "t.tar").read_text() == "old"
 
 
@@ -377,7 +380,8 @@ def test_what_the_kernel_image_does_not_have_is_named(keelson, images, word):
     for form in ("tar", "kernel+initrd"):
         (keelson.home / "k.yml").write_text(f"kernel: {{image: t/kernel, {word}: nothing.cpio}}\ninit: [t/init]\n")
         message = keelson.fails("build", "--offline", "-f", form, "k.yml")
-        assert f'could not find "nothing.cpio" in the kernel image docker.io/t/kernel:latest; see kernel.{word} in the YAML' in message
+        assert message.endswith('could not find "nothing.cpio" in the kernel image docker.io/t/kernel:latest; '
+                                f"see kernel.{word} in the YAML")
 
 
 def test_microcode_that_is_not_there_is_told_of(keelson, images):
@@ -395,7 +399,8 @@ def test_microcode_that_is_not_there_is_told_of(keelson, images):
 def test_names_that_are_no_utf8(keelson, images, tmp_path):
     """GNU tar, bsdtar and Python have them as they are, and none fails."""
     odd, far = "bin/\udcff\udcfe", "lib/" + "x" * 120 + "\udce9"
-    images.image("odd", tar_with([({"name": odd}, b"odd"), ({"name": far}, b"far"), ({"name": "odd-link", "type": b"2", "linkname": "\udcff"}, None),
+    images.image("odd", tar_with([({"name": odd}, b"odd"), ({"name": far}, b"far"),
+                                  ({"name": "odd-link", "type": b"2", "linkname": "\udcff"}, None),
                                   ({"name": "odd-hard", "type": b"1", "linkname": odd}, None)]))
     built = build(keelson, "init: [t/odd]\n")
     assert built.read(odd) == b"odd" and built.read(far) == b"far" and built.entries["odd-link"].linkname == "\udcff"
@@ -403,7 +408,7 @@ def test_names_that_are_no_utf8(keelson, images, tmp_path):
         for locale in ("C", "C.UTF-8"):
             out = tmp_path / program / locale
             out.mkdir(parents=True)
-            subprocess.run([program, "-xf", keelson.home / "t.tar", "-C", out, "--exclude", "dev/*"], check=True, capture_output=True,
-                           timeout=DEADLINE_SECONDS, env=os.environ | {"LC_ALL": locale})
-            assert (out / odd).read_bytes() == b"odd" and (out / far).read_bytes() == b"far" and os.path.samefile(out / odd, out / "odd-hard")
-            assert os.readlink(out / "odd-link") == "\udcff"
+            subprocess.run([program, "-xf", keelson.home / "t.tar", "-C", out, "--exclude", "dev/*"], check=True,
+                           capture_output=True, timeout=DEADLINE_SECONDS, env=os.environ | {"LC_ALL": locale})
+            assert (out / odd).read_bytes() == b"odd" and (out / far).read_bytes() == b"far"
+            assert os.path.samefile(out / odd, out / "odd-hard") and os.readlink(out / "odd-link") == "\udcff"

@@ -77,8 +77,8 @@ def test_nothing_is_printed_into_the_output(keelson, closed):
     (keelson.home / "a.yml").write_text("init: [t/init]\n")
     words = ["-v", "build", "--offline", "--no-sbom", "--format", "tar,kernel+initrd", "--name"]
     keelson.run(*words, "want", "a.yml")
-    subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", COMMAND, *words, "have", "a.yml"], env=keelson.env, cwd=keelson.home,
-                   check=True, timeout=60)
+    subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", COMMAND, *words, "have", "a.yml"], env=keelson.env,
+                   cwd=keelson.home, check=True, timeout=60)
     for name in (".tar", "-initrd.img"):
         assert (keelson.home / f"have{name}").read_bytes() == (keelson.home / f"want{name}").read_bytes()
 
@@ -86,6 +86,6 @@ def test_nothing_is_printed_into_the_output(keelson, closed):
 def test_a_closed_standard_output_takes_nothing(keelson):
     (keelson.home / "a.yml").write_text("files: [{path: a, contents: x}]\n")
     for words in ("build --no-sbom -o - a.yml", "build --dry-run a.yml", "version"):
-        done = subprocess.run(["sh", "-c", f"exec {COMMAND} {words} >&-"], env=keelson.env, cwd=keelson.home, check=False, timeout=60,
-                              capture_output=True)
+        done = subprocess.run(["sh", "-c", f"exec {COMMAND} {words} >&-"], env=keelson.env, cwd=keelson.home, check=False,
+                              timeout=60, capture_output=True)
         assert done.returncode == 1, words

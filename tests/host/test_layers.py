@@ -284,7 +284,8 @@ def test_windows_that_zstd_takes_without_being_told(keelson, images):
     tar = tar_of({"big": os.urandom(1000) * 200000})
     for window in (25, 27, 28):
         packed = subprocess.run(["zstd", "-1", "-qc", f"--long={window}"], input=tar, capture_output=True, check=True).stdout
-        layer, = images.image("x", ready=[images.blob(packed, LAYER + "+zstd")], diff_ids=["sha256:" + hashlib.sha256(tar).hexdigest()])
+        layer, = images.image("x", ready=[images.blob(packed, LAYER + "+zstd")],
+                              diff_ids=["sha256:" + hashlib.sha256(tar).hexdigest()])
         if window < 28:
             assert len(build(keelson, YAML).read("big")) == 200_000_000
     message = refused(keelson, YAML)

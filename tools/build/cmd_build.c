@@ -110,8 +110,7 @@ static int take_input_tar(void *to, const char *word) {
 /* 0: go on; 1: help was printed; negative: misuse, reported. */
 static int read_options(int argc, char **argv, struct options *o, int *first) {
     const struct option_row rows[] = {
-        OPTION_TEXT("name", "NAME", o->name,
-                    "prefix of the output files (default: the last file's name without .yml)"),
+        OPTION_TEXT("name", "NAME", o->name, "prefix of the output files (default: the last file's name without .yml)"),
         OPTION_TEXT("dir", "DIR", o->dir, "directory for the output files (default: .)"),
         {.name = "o",
          .letter = 'o',
