@@ -2,13 +2,16 @@
 """Roots that are file systems: the same tree as the tar's, when later entries replace earlier ones."""
 import io
 import os
+import re
 import struct
 import subprocess
 import tarfile
 
 import pytest
 from builds import Images, modules, tar_with
-from images import bzimage
+from conftest import REPO
+from images import bzimage, tar_of
+from initramfs import Initramfs
 
 DIR, LINK, HARD, CHAR, BLOCK, FIFO = b"5", b"2", b"1", b"3", b"4", b"6"
 CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0)
@@ -116,3 +119,22 @@ def test_nothing_comes_from_the_umask(keelson, images, form):
         listed = subprocess.run(["unsquashfs", "-lln", keelson.home / READERS[form][0]], capture_output=True, text=True,
                                 check=True)
         assert listed.stdout.startswith("drwxr-xr-x 0/0 ")
+
+
+@pytest.mark.parametrize("kind", ["squashfs", "erofs"])
+def test_so_is_a_root_that_stays_compressed(keelson, images, kind):
+    """Its initrd has the modules that came last, too."""
+    mark = re.search(r'SMALL_ROOT_MARK "(.*?)"', (REPO / "init/small_root.h").read_text())[1]
+    module = "lib/modules/6.1/kernel/drivers/block/loop.ko"
+    images.image("kernel", {"kernel": bzimage(b"code" * 1000), "kernel.tar": tar_of({
+        module: b"old", "lib/modules/6.1/modules.dep": b"kernel/drivers/block/loop.ko:\n",
+        "lib/modules/6.1/modules.builtin": f"kernel/fs/{kind}/{kind}.ko\n".encode()})})
+    images.image("third", {"init": mark.encode(), module: b"new"})
+    (keelson.home / "a.yml").write_text(YAML.replace("t/second", "t/second, t/third"))
+    keelson.run("build", "--offline", "--no-sbom", "--verify", "--root", kind, "a.yml")
+    initrd = Initramfs((keelson.home / "a-initrd.img").read_bytes())
+    assert initrd.read("loop.ko") == b"new"
+    (keelson.home / READERS[f"kernel+{kind}"][0]).write_bytes(initrd.read("root.img"))
+    root, _ = unpacked(root_of(keelson, f"kernel+{kind}"))
+    assert root["bin/mine"][1:5] == (0o600, 7, 0, b"mine") and root["bin/both"][4] == b"second"
+    assert root["etc/absolute"][4] == b"no link" and root["lib/one"][4] == b"linked" and root[module][4] == b"new"
