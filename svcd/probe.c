@@ -8,14 +8,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-
-#include <linux/openat2.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "svcd/ctrd.h"
+#include "svcd/look.h"
 #include "svcd/spec.h"
 
 #define STATUS_LINE_MAX 64
@@ -75,6 +72,8 @@ void probe_stop(struct service *s) {
     loop_remove(s->loop, &p->deadline);
     if (p->fd >= 0)
         (void)close(p->fd);
+    if (p->kind == PROBE_FILE)
+        look_cancel(s);
     free(p);
     s->probe = NULL;
     s->probe_serial++;
@@ -92,15 +91,19 @@ static void conclude(struct probe *p, bool ok, const char *why) {
 
 /* --- file --- */
 
-static void look_for_file(struct probe *p) {
-    const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    char root[64], why[SERVICE_REASON_MAX];
+static void on_looked(struct service *s, int code) {
+    struct probe *p = s->probe;
+    char why[SERVICE_REASON_MAX];
 
-    (void)snprintf(root, sizeof(root), "/proc/%u/root", p->s->pid);
-    AUTO_CLOSE int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    AUTO_CLOSE int fd = dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, p->path, &how, sizeof(how));
-    (void)snprintf(why, sizeof(why), "%.80s: %s", p->path, strerror(errno));
-    conclude(p, fd >= 0, why);
+    (void)snprintf(why, sizeof(why), "%.80s: %s", p->path, strerror(-code));
+    conclude(p, code == 0, why);
+}
+
+static void look_for_file(struct probe *p) {
+    int r = look_start(p->s, p->path, on_looked);
+
+    if (r < 0)
+        on_looked(p->s, r);
 }
 
 /* --- tcp and http --- */

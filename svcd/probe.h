@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One look at a running service: a command in its container (through containerd), a connection to a port or a request
- * for a page in its network namespace, a file as it sees it. Nothing of it blocks, and only a command starts a process.
+ * for a page in its network namespace, a file as it sees it. Nothing of it blocks: a child looks for a file (look.h).
  */
 #ifndef SVCD_PROBE_H
 #define SVCD_PROBE_H

@@ -11,11 +11,13 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <cmocka.h>
 
 #include "lib/fdutil.h"
 #include "svcd/ctrd.h"
+#include "svcd/look.h"
 #include "svcd/spec.h"
 
 #define GIVE_UP_MS 10000
@@ -169,6 +171,7 @@ static int begin(void **state) {
 static int finish(void **state) {
     (void)state;
     probe_stop(&s);
+    look_fini(&s);
     loop_remove(&loop, &guard);
     loop_fini(&loop);
     return 0;
@@ -191,13 +194,107 @@ static void a_file_is_there_or_not(void **state) {
     int fd = mkstemp(path);
     assert_true(fd >= 0 && close(fd) == 0);
     const struct probe_policy p = {.kind = PROBE_FILE, .path = path};
-    probe(&p, 1000);
+    probe(&p, GIVE_UP_MS);
     assert_true(last_ok);
     assert_string_equal(last_why, "");
     assert_int_equal(unlink(path), 0);
-    probe(&p, 1000);
+    probe(&p, GIVE_UP_MS);
     assert_false(last_ok);
     assert_non_null(strstr(last_why, ": No such file or directory"));
+}
+
+/*
+ * A child of this program looks for files, and main() lets it hang for those that end in HANGS: it adds a byte to the
+ * file, and stays. In the kernel, in a call to a server that hangs, no signal reaches it.
+ */
+#define HANGS ".hangs"
+
+static bool unkillable;
+static unsigned kills;
+
+int kill(pid_t pid, int signo) {
+    kills++;
+    return unkillable ? 0 : (int)syscall(SYS_kill, pid, signo);
+}
+
+static bool hangs(const char *path) {
+    size_t len = strlen(path);
+
+    return len > strlen(HANGS) && !strcmp(path + len - strlen(HANGS), HANGS);
+}
+
+static _Noreturn void hang(const char *path) {
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    (void)write_full(fd, "x", 1);
+    for (;;)
+        (void)pause();
+}
+
+static unsigned children_of(const char *path) {
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    assert_int_equal(read_file(path, 64, &text, NULL), 0);
+    return (unsigned)text.len;
+}
+
+static void tick(struct loop_source *src, void *data) {
+    unsigned *ticks = data;
+
+    (*ticks)++;
+    assert_int_equal(loop_set_timer(&loop, src, 1, tick, ticks), 0);
+}
+
+/* The loop goes on meanwhile. */
+static void probe_what_hangs(const char *path, struct loop_source *clock) {
+    const struct probe_policy p = {.kind = PROBE_FILE, .path = path};
+    unsigned ticks = 0;
+
+    assert_int_equal(loop_set_timer(&loop, clock, 1, tick, &ticks), 0);
+    probe(&p, 100);
+    assert_false(last_ok);
+    assert_string_equal(last_why, "no answer in time");
+    assert_true(ticks > 0);
+    loop_remove(&loop, clock);
+}
+
+static void a_look_that_hangs_is_given_up(void **state) {
+    struct loop_source clock = LOOP_SOURCE_INIT;
+    char path[] = "/tmp/probe_test.XXXXXX" HANGS;
+    (void)state;
+    int fd = mkstemps(path, (int)strlen(HANGS));
+    assert_true(fd >= 0 && close(fd) == 0);
+    kills = 0;
+    unkillable = true;
+    probe_what_hangs(path, &clock);
+    assert_int_equal(kills, 1);
+    while (children_of(path) == 0) /* it may have begun late */
+        (void)usleep(1000);
+    probe_what_hangs(path, &clock); /* no second child hangs beside it */
+    probe_what_hangs(path, &clock);
+    assert_int_equal(children_of(path), 1);
+    unkillable = false;
+    const struct probe_policy p = {.kind = PROBE_FILE, .path = "/dev/null"};
+    probe(&p, GIVE_UP_MS); /* begins behind the end of that child */
+    assert_true(last_ok);
+    assert_null(s.look);
+    assert_int_equal(children_of(path), 1);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* It may hang for as long as its server does. */
+static void at_the_end_nobody_waits_for_a_look(void **state) {
+    struct loop_source clock = LOOP_SOURCE_INIT;
+    char path[] = "/tmp/probe_test.XXXXXX" HANGS;
+    (void)state;
+    int fd = mkstemps(path, (int)strlen(HANGS));
+    assert_true(fd >= 0 && close(fd) == 0);
+    unkillable = true;
+    probe_what_hangs(path, &clock);
+    look_fini(&s);
+    assert_null(s.look); /* the child ends with this program */
+    unkillable = false;
+    assert_int_equal(unlink(path), 0);
 }
 
 /* --- ports --- */
@@ -458,9 +555,15 @@ static void an_answer_behind_the_end_is_dropped(void **state) {
 
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 3 && !strcmp(argv[0], LOOK_NAME) && hangs(argv[2]))
+        hang(argv[2]);
+    if (argc > 0 && !strcmp(argv[0], LOOK_NAME))
+        return look_main(argc, argv);
     const struct CMUnitTest tests[] = {
         T(a_file_is_there_or_not),
+        T(a_look_that_hangs_is_given_up),
+        T(at_the_end_nobody_waits_for_a_look),
         T(a_port_is_open_or_not),
         T(a_page_is_well_or_not),
         T(no_answer_is_a_failure),

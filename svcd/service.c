@@ -7,6 +7,7 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "svcd/acts.h"
+#include "svcd/look.h"
 #include "svcd/process.h"
 
 #define LOOK_MIN_MS 250 /* doubling */
@@ -48,6 +49,7 @@ struct grpc *service_grpc(const struct service *s) {
 void service_fini(struct service *s) {
     if (s->loop) {
         s->ops->stop_probe(s);
+        look_fini(s);
         process_forget(s);
         for (int t = 0; t < TIMERS; t++)
             loop_remove(s->loop, &s->timers[t]);

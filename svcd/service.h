@@ -79,6 +79,7 @@ struct service {
     struct health_state health;
     struct probe *probe; /* under way, or NULL */
     unsigned probe_serial, probe_id;
+    struct look *look; /* the child of the last look for a file, until it has ended */
 
     bool exit_known;
     uint32_t exit_status;                  /* of the last life that has ended */

@@ -16,7 +16,7 @@ SVCD_GEN := gen/svcd/containerd.pb-c.c
 SVCD_ARCHIVES := $(foreach l,nghttp2 protobuf-c jansson,$(call archive,$(l)))
 $(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),libmnl))
 $(BUILD)/bin/svcd: $(SVCD_ARCHIVES)
-SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts process logbound deaf worker leftover probe cgroup logsink spec ctrd grpc) memlogd/wire.c
+SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts process logbound deaf worker leftover probe look cgroup logsink spec ctrd grpc) memlogd/wire.c
 SVCD_CONTROL_SRC := $(patsubst %,svcd/%.c,control status containerd containerd_log memory)
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c svcd/lifecycle.c $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(eval $(call unit_test,service_test,svcd/service_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
@@ -47,7 +47,7 @@ $(eval $(call unit_test,memory_test,svcd/memory_test.c svcd/memory.c svcd/status
 $(eval $(call unit_test,leftover_test,svcd/leftover_test.c svcd/leftover.c))
 $(eval $(call unit_test,deaf_test,svcd/deaf_test.c svcd/deaf.c))
 $(eval $(call unit_test,ctrd_test,svcd/ctrd_test.c svcd/ctrd.c svcd/grpc.c $(SVCD_GEN),$(SVCD_PKGS)))
-$(eval $(call unit_test,probe_test,svcd/probe_test.c svcd/probe.c))
+$(eval $(call unit_test,probe_test,svcd/probe_test.c svcd/probe.c svcd/look.c))
 $(eval $(call unit_test,show_test,svcd/show_test.c svcd/show.c,jansson))
 
 drawings: ## draw the supervisor's states into doc/design.md
