@@ -387,6 +387,11 @@ static int call_create(struct service *s, struct ticket *t) {
     return ctrd_container_create(service_grpc(s), s->name, spec, on_answer, t);
 }
 
+/* SIGKILL to all that is in its group is for who has no pid namespace: the group may be another's, too. */
+static int call_kill(struct service *s, struct ticket *t) {
+    return ctrd_task_kill(service_grpc(s), s->name, SIGKILL, !spec_has_own_pids(s->bundle), on_answer, t);
+}
+
 static int make_call(struct service *s, enum life l, struct ticket *t) {
     struct grpc *g = service_grpc(s);
 
@@ -394,7 +399,8 @@ static int make_call(struct service *s, enum life l, struct ticket *t) {
     case LIFE_ADOPT:
         return ctrd_task_get(g, s->name, on_answer, t);
     case LIFE_CLEAN_KILL:
-        return ctrd_task_kill(g, s->name, SIGKILL, true, on_answer, t);
+    case LIFE_KILLING:
+        return call_kill(s, t);
     case LIFE_CLEAN_TASK:
         return ctrd_task_delete(g, s->name, on_answer, t);
     case LIFE_CLEAN_CONTAINER:
@@ -409,8 +415,6 @@ static int make_call(struct service *s, enum life l, struct ticket *t) {
         return ctrd_task_wait(g, s->name, on_exit_seen, t);
     case LIFE_STOPPING:
         return ctrd_task_kill(g, s->name, s->policy.stop_signal, false, on_answer, t);
-    case LIFE_KILLING:
-        return ctrd_task_kill(g, s->name, SIGKILL, true, on_answer, t);
     default:
         free(t);
         return 0;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,7 +33,7 @@ char *cgroup_of(const char *proc, pid_t pid) {
     return found ? strdup(found) : NULL;
 }
 
-static bool is_v2(const char *root) {
+bool cgroup_is_v2(const char *root) {
     AUTO_FREE char *path = path_join(root, "cgroup.controllers");
 
     return path && access(path, F_OK) == 0;
@@ -47,7 +46,7 @@ int cgroup_enter(const char *root, const char *group, pid_t pid, struct err *e) 
 
     if (!procs)
         return err_errno(e, -ENOMEM, "could not enter %s", group);
-    if (!is_v2(root))
+    if (!cgroup_is_v2(root))
         return err_errno(e, -ENOTSUP, "could not enter %s", dir);
     if (mkdir(dir, 0755) < 0 && errno != EEXIST)
         return err_errno(e, -errno, "could not make %s", dir);
@@ -104,7 +103,7 @@ static uint64_t read_field(const char *root, const char *controller, const char 
 }
 
 uint64_t cgroup_pids(const char *root, const char *path) {
-    return read_number(root, is_v2(root) ? "" : "pids", path, "pids.current");
+    return read_number(root, cgroup_is_v2(root) ? "" : "pids", path, "pids.current");
 }
 
 /* --- signals --- */
@@ -114,13 +113,35 @@ uint64_t cgroup_pids(const char *root, const char *path) {
 static char *dir_of(const char *root, const char *path) {
     char *dir;
 
-    if (asprintf(&dir, "%s%s%s", root, is_v2(root) ? "" : "/memory", path) < 0)
+    if (asprintf(&dir, "%s%s%s", root, cgroup_is_v2(root) ? "" : "/memory", path) < 0)
         return NULL;
     return dir;
 }
 
-/* How many there were; a number is a process's own only while nobody has reaped it: as with any kill(2). */
-static int signal_group(const char *dir, int signo) {
+/* A signal, and for whom it is. */
+struct call {
+    int signo;
+    pid_t beside;     /* not for this one; 0: for all */
+    struct stat pids; /* its pid namespace */
+};
+
+static int stat_pids(pid_t pid, struct stat *st) {
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+    return stat(path, st) < 0 ? -errno : 0;
+}
+
+static bool is_for(const struct call *c, pid_t pid) {
+    struct stat st;
+
+    if (!c->beside)
+        return true;
+    return pid != c->beside && stat_pids(pid, &st) == 0 && st.st_dev == c->pids.st_dev && st.st_ino == c->pids.st_ino;
+}
+
+/* How many got it; a number is a process's own only while nobody has reaped it: as with any kill(2). */
+static int signal_group(const char *dir, const struct call *c) {
     AUTO_FREE char *procs = path_join(dir, "cgroup.procs");
     AUTO_BUF struct buf text = BUF_INIT;
     uint64_t pid;
@@ -131,22 +152,23 @@ static int signal_group(const char *dir, int signo) {
         return r;
     char *pos = text.data;
     for (const char *line; pos && (line = next_line(&pos));)
-        if (parse_u64(line, INT32_MAX, &pid) == 0 && pid > 1 && kill((pid_t)pid, signo) == 0)
+        if (parse_u64(line, INT32_MAX, &pid) == 0 && pid > 1 && is_for(c, (pid_t)pid) &&
+            kill((pid_t)pid, c->signo) == 0)
             n++;
     return n;
 }
 
 /* The groups below it too. Their depth is the container's business, and bounded by the kernel's longest path. */
-static int signal_tree(const char *dir, int signo) {
+static int signal_tree(const char *dir, const struct call *c) {
     AUTO_NAMES struct names names = {0};
-    int n = signal_group(dir, signo);
+    int n = signal_group(dir, c);
     struct stat st;
 
     if (n < 0 || list_dir(dir, &names, NULL) < 0)
         return n;
     for (size_t i = 0; i < names.len; i++) {
         AUTO_FREE char *sub = path_join(dir, names.v[i]);
-        int more = sub && lstat(sub, &st) == 0 && S_ISDIR(st.st_mode) ? signal_tree(sub, signo) : 0;
+        int more = sub && lstat(sub, &st) == 0 && S_ISDIR(st.st_mode) ? signal_tree(sub, c) : 0;
         n += more > 0 ? more : 0;
     }
     return n;
@@ -156,16 +178,20 @@ static bool is_root(const char *path) {
     return path[strspn(path, "/")] == '\0' || strstr(path, "..") != NULL;
 }
 
-int cgroup_signal(const char *root, const char *path, int signo) {
+int cgroup_signal_beside(const char *root, const char *path, pid_t first, int signo) {
     AUTO_FREE char *dir = is_root(path) ? NULL : dir_of(root, path);
-    int r = dir ? signal_tree(dir, signo) : -EINVAL;
+    struct call c = {.signo = signo, .beside = first};
 
-    return r < 0 ? r : 0;
+    if (!dir)
+        return -EINVAL;
+    int r = stat_pids(first, &c.pids);
+    return r < 0 ? r : signal_tree(dir, &c);
 }
 
 int cgroup_kill(const char *root, const char *path) {
     AUTO_FREE char *dir = is_root(path) ? NULL : dir_of(root, path);
     AUTO_FREE char *knob = dir ? path_join(dir, "cgroup.kill") : NULL;
+    const struct call c = {.signo = SIGKILL};
     int n = 1;
 
     if (!knob)
@@ -173,13 +199,13 @@ int cgroup_kill(const char *root, const char *path) {
     if (access(knob, F_OK) == 0)
         return write_sysfile(knob, "1", NULL);
     for (int i = 0; i < SIGNAL_ROUNDS && n > 0; i++)
-        n = signal_tree(dir, SIGKILL);
+        n = signal_tree(dir, &c);
     return n < 0 ? n : -ENOTSUP;
 }
 
 uint64_t cgroup_oom_kills(const char *root, const char *path) {
-    uint64_t n = is_v2(root) ? read_field(root, "", path, "memory.events", "oom_kill")
-                             : read_field(root, "memory", path, "memory.oom_control", "oom_kill");
+    uint64_t n = cgroup_is_v2(root) ? read_field(root, "", path, "memory.events", "oom_kill")
+                                    : read_field(root, "memory", path, "memory.oom_control", "oom_kill");
 
     return n == CGROUP_UNKNOWN || n == CGROUP_NO_LIMIT ? 0 : n;
 }
@@ -203,7 +229,7 @@ static void read_v2(const char *root, const char *path, struct cgroup_usage *out
 }
 
 void cgroup_read(const char *root, const char *path, struct cgroup_usage *out) {
-    if (is_v2(root))
+    if (cgroup_is_v2(root))
         read_v2(root, path, out);
     else
         read_v1(root, path, out);

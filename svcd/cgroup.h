@@ -3,6 +3,7 @@
 #ifndef SVCD_CGROUP_H
 #define SVCD_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,12 +37,18 @@ int cgroup_enter(const char *root, const char *group, pid_t pid, struct err *e);
 /* Threads in it and in the groups below it; CGROUP_UNKNOWN if the kernel does not say. */
 uint64_t cgroup_pids(const char *root, const char *path);
 
-/* To every process in it and in the groups below it. -EINVAL: it is the hierarchy's root, which is everybody's. */
-int cgroup_signal(const char *root, const char *path, int signo);
+/* False: version 1, where who is paused dies of SIGKILL only when it goes on. */
+bool cgroup_is_v2(const char *root);
+
+/*
+ * To every process in it and in the groups below it that is in the pid namespace of `first`, and is not `first` itself:
+ * a group may be another container's, too. Returns how many got it. -EINVAL: it is the hierarchy's root.
+ */
+int cgroup_signal_beside(const char *root, const char *path, pid_t first, int signo);
 
 /*
  * SIGKILL to all of them at once, paused or not. -ENOTSUP: the kernel cannot do that (version 1, or before 5.14); those
- * that were there got a signal each, which paused ones see later.
+ * that were there got a signal each, which paused ones see later. -EINVAL: it is the hierarchy's root, everybody's.
  */
 int cgroup_kill(const char *root, const char *path);
 

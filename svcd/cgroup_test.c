@@ -16,17 +16,12 @@
 #include <cmocka.h>
 
 #include "lib/fdutil.h"
+#include "svcd/group_test.h"
 
 static char dir[] = "/tmp/cgroup_test.XXXXXX";
 
 static void put(const char *path, const char *text) {
-    AUTO_FREE char *full = path_join(dir, path);
-
-    assert_non_null(full);
-    *strrchr(full, '/') = '\0';
-    assert_int_equal(mkdir_p(full, 0755, NULL), 0);
-    full[strlen(full)] = '/';
-    assert_int_equal(write_file_atomic(full, text, strlen(text), 0644, false, NULL), 0);
+    put_file(dir, path, text);
 }
 
 static char *proc(const char *text) {
@@ -101,9 +96,8 @@ static void a_process_is_put_into_a_group_of_version_2(void **state) {
     assert_int_equal(cgroup_enter(v1, "daemon", 4711, &e), -ENOTSUP);
 }
 
-static pid_t child(const char *procs) {
+static pid_t child_of(pid_t pid, const char *procs) {
     char text[24];
-    pid_t pid = fork();
 
     if (pid == 0)
         for (;;)
@@ -113,6 +107,10 @@ static pid_t child(const char *procs) {
     return pid;
 }
 
+static pid_t child(const char *procs) {
+    return child_of(fork(), procs);
+}
+
 static void assert_ended_by(pid_t pid, int signo) {
     int status;
 
@@ -120,19 +118,44 @@ static void assert_ended_by(pid_t pid, int signo) {
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signo);
 }
 
-static void the_groups_below_get_a_signal_too(void **state) {
+static void those_beside_a_process_get_a_signal(void **state) {
     AUTO_FREE char *v1 = path_join(dir, "v1s"), *v2 = path_join(dir, "v2s");
     (void)state;
     put("v2s/cgroup.controllers", "cpu\n");
     for (int version = 1; version <= 2; version++) {
         pid_t one = child(version == 1 ? "v1s/memory/www/cgroup.procs" : "v2s/www/cgroup.procs");
         pid_t two = child(version == 1 ? "v1s/memory/www/a/b/cgroup.procs" : "v2s/www/a/b/cgroup.procs");
-        put(version == 1 ? "v1s/memory/www/a/cgroup.procs" : "v2s/www/a/cgroup.procs", "");
         const char *root = version == 1 ? v1 : v2;
-        assert_int_equal(cgroup_signal(root, "/www", SIGUSR1), 0);
+        pid_t first = child(version == 1 ? "v1s/memory/www/a/cgroup.procs" : "v2s/www/a/cgroup.procs");
+        assert_int_equal(cgroup_signal_beside(root, "/www", first, SIGUSR1), 2);
         assert_ended_by(one, SIGUSR1);
         assert_ended_by(two, SIGUSR1);
-        assert_true(cgroup_signal(root, "/nosuch", SIGUSR1) < 0);
+        assert_int_equal(kill(first, SIGUSR2), 0); /* the first it gets */
+        assert_ended_by(first, SIGUSR2);
+        assert_true(cgroup_signal_beside(root, "/nosuch", getpid(), SIGUSR1) < 0);
+        assert_int_equal(cgroup_signal_beside(root, "/www", first, SIGUSR1), -ENOENT);
+    }
+}
+
+/* One group may have two containers in it. */
+static void who_has_another_pid_namespace_gets_none(void **state) {
+    AUTO_FREE char *root = path_join(dir, "v2n");
+    (void)state;
+    put("v2n/cgroup.controllers", "cpu\n");
+    pid_t same = child("v2n/www/cgroup.procs");
+    pid_t first = fork_apart();
+    if (first >= 0)
+        (void)child_of(first, "v2n/www/a/cgroup.procs");
+    assert_int_equal(cgroup_signal_beside(root, "/www", getpid(), SIGKILL), 1);
+    assert_ended_by(same, SIGKILL);
+    if (first < 0)
+        return; /* the machine allows no pid namespaces */
+    same = child("v2n/www/cgroup.procs");
+    assert_int_equal(cgroup_signal_beside(root, "/www", first, SIGKILL), 0); /* it is alone in its own */
+    for (const pid_t *p = (const pid_t[]){same, first, 0}; *p; p++) {
+        assert_int_equal(waitpid(*p, NULL, WNOHANG), 0);
+        assert_int_equal(kill(*p, SIGKILL), 0);
+        assert_ended_by(*p, SIGKILL);
     }
 }
 
@@ -161,7 +184,7 @@ static void the_root_is_not_killed(void **state) {
     pid_t pid = child("v2r/cgroup.procs");
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
         assert_int_equal(cgroup_kill(root, paths[i]), -EINVAL);
-        assert_int_equal(cgroup_signal(root, paths[i], SIGKILL), -EINVAL);
+        assert_int_equal(cgroup_signal_beside(root, paths[i], getpid(), SIGKILL), -EINVAL);
     }
     assert_int_equal(kill(pid, SIGUSR1), 0);
     assert_ended_by(pid, SIGUSR1);
@@ -190,7 +213,8 @@ int main(void) {
         cmocka_unit_test(version_2),
         cmocka_unit_test(version_1),
         cmocka_unit_test(a_process_is_put_into_a_group_of_version_2),
-        cmocka_unit_test(the_groups_below_get_a_signal_too),
+        cmocka_unit_test(those_beside_a_process_get_a_signal),
+        cmocka_unit_test(who_has_another_pid_namespace_gets_none),
         cmocka_unit_test(all_are_killed_at_once_where_the_kernel_can_do_that),
         cmocka_unit_test(the_root_is_not_killed),
     };

@@ -17,6 +17,25 @@ static bool is_first_below(const char *pids) {
     return last && last != pids && !strcmp(last, "\t1");
 }
 
+static int read_status(const char *proc, pid_t pid, struct buf *text) {
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "%s/%d/status", proc, pid);
+    return read_file(path, STATUS_MAX, text, NULL);
+}
+
+bool is_first_of_pids(const char *proc, pid_t pid) {
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    if (read_status(proc, pid, &text) < 0)
+        return false;
+    char *pos = text.data;
+    for (const char *line; pos && (line = next_line(&pos));)
+        if (!strncmp(line, "NSpid:", 6))
+            return is_first_below(line + 6);
+    return false;
+}
+
 static bool has_signal(const char *mask, int signo) {
     uint64_t bits = 0;
 
@@ -25,12 +44,10 @@ static bool has_signal(const char *mask, int signo) {
 
 bool signal_is_dropped(const char *proc, pid_t pid, int signo) {
     AUTO_BUF struct buf text = BUF_INIT;
-    char path[64];
     bool first = false, heard = false;
     unsigned masks = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/%d/status", proc, pid);
-    if (signo < 1 || signo > 64 || signo == SIGKILL || signo == SIGSTOP || read_file(path, STATUS_MAX, &text, NULL) < 0)
+    if (signo < 1 || signo > 64 || signo == SIGKILL || signo == SIGSTOP || read_status(proc, pid, &text) < 0)
         return false;
     for (char *line, *pos = text.data; pos && (line = next_line(&pos));) {
         if (!strncmp(line, "NSpid:", 6))

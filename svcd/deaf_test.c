@@ -46,6 +46,19 @@ static void what_is_handled_or_blocked_is_heard(void **state) {
     assert_false(dropped("\t712\t1", TERM_ONLY, NOTHING, SIGTERM));
 }
 
+/* As in the above: its status is there, and who it is. */
+static void the_first_of_a_namespace_is_told_from_others(void **state) {
+    (void)state;
+    (void)dropped("\t712\t1", NOTHING, TERM_ONLY, SIGTERM);
+    assert_true(is_first_of_pids(root, 7));
+    (void)dropped("\t712\t11", NOTHING, NOTHING, SIGTERM);
+    assert_false(is_first_of_pids(root, 7));
+    (void)dropped("\t1", NOTHING, NOTHING, SIGTERM); /* of our own */
+    assert_false(is_first_of_pids(root, 7));
+    assert_false(is_first_of_pids(root, 8));
+    assert_false(is_first_of_pids("/proc", getpid()));
+}
+
 static void others_die_of_it(void **state) {
     (void)state;
     assert_false(dropped("\t712", NOTHING, NOTHING, SIGTERM));
@@ -82,6 +95,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_process_of_a_container_drops_what_it_does_not_handle),
         cmocka_unit_test(what_is_handled_or_blocked_is_heard),
+        cmocka_unit_test(the_first_of_a_namespace_is_told_from_others),
         cmocka_unit_test(others_die_of_it),
         cmocka_unit_test(what_is_not_known_is_not_dropped),
     };

@@ -89,6 +89,7 @@ static void open_process(struct service *s) {
 
 void process_watch(struct service *s) {
     process_forget(s);
+    s->own_pids = is_first_of_pids("/proc", (pid_t)s->pid);
     AUTO_FREE char *group = cgroup_of("/proc", (pid_t)s->pid);
     if (!group || !s->cgroup || !is_within(group, s->cgroup)) { /* it may have gone below the one that it was given */
         free(s->cgroup);
@@ -105,8 +106,10 @@ int process_watch_again(struct service *s) {
         return 0;
     if (s->pid)
         open_process(s);
-    if (s->pidfd >= 0 && process_is_there(s))
+    if (s->pidfd >= 0 && process_is_there(s)) {
+        s->own_pids = is_first_of_pids("/proc", (pid_t)s->pid);
         return 0;
+    }
     close_process(s);
     return -ESRCH;
 }
@@ -133,15 +136,25 @@ int process_stop(const struct service *s) {
     if (s->pidfd < 0)
         return -ESRCH;
     bool deaf = s->cgroup && signal_is_dropped("/proc", (pid_t)s->pid, signo);
-    if (deaf && cgroup_pids(CGROUP_ROOT, s->cgroup) != 1)
-        return cgroup_signal(CGROUP_ROOT, s->cgroup, signo);
+    int others = deaf ? cgroup_signal_beside(CGROUP_ROOT, s->cgroup, (pid_t)s->pid, signo) : 0;
+    if (others != 0)
+        return others < 0 ? others : 0;
     if (deaf)
         log_notice("service %s: its only process does not handle signal %d: SIGKILL", s->name, signo);
     (void)send_signal(s->pidfd, deaf ? SIGKILL : signo); /* one that has just ended will be told of */
     return 0;
 }
 
+/* Its group may be another's, too. What is paused under version 1 has to be woken, which the runtime does. */
+static int kill_first(const struct service *s) {
+    if (s->pidfd < 0 || !send_signal(s->pidfd, SIGKILL))
+        return -ESRCH;
+    return cgroup_is_v2(CGROUP_ROOT) ? 0 : -ENOTSUP;
+}
+
 int process_kill(const struct service *s) {
+    if (s->own_pids)
+        return kill_first(s);
     int r = s->cgroup ? cgroup_kill(CGROUP_ROOT, s->cgroup) : -ENOENT;
 
     if (r < 0 && s->pidfd >= 0)

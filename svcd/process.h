@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A service's process, without containerd: signals go straight to it, and SIGKILL to its whole control group, so that
+ * A service's process, without containerd: signals go straight to it, and SIGKILL to its whole container, so that
  * nobody who hangs in between keeps it alive. containerd tells how it ended; that it has ended is seen here.
  */
 #ifndef SVCD_PROCESS_H
@@ -30,12 +30,16 @@ void process_forget(struct service *s);
 int process_signal(struct service *s, int signo);
 
 /*
- * Its stop signal. A first process that does not handle it, such as a shell, never sees it: the others get it then, and
- * end by themselves. If there are none there is nothing to wait for, and it is SIGKILL. -ESRCH: it is not watched.
+ * Its stop signal. A first process that does not handle it, such as a shell, never sees it: the others of its pid
+ * namespace get it then, and end by themselves. If there are none there is nothing to wait for, and it is SIGKILL.
+ * -ESRCH: it is not watched.
  */
 int process_stop(const struct service *s);
 
-/* SIGKILL to all that is in its group, paused or not. A negative errno: that was not all of it. */
+/*
+ * SIGKILL to all of it, paused or not: to the first process if that is the first of a pid namespace, as the kernel ends
+ * the others of the namespace with it; else to its group. A negative errno: that was not all of it.
+ */
 int process_kill(const struct service *s);
 
 /*

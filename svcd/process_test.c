@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Children of ours: one that stands for a shim, and its child for a service's process. */
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,13 @@
 
 #include <cmocka.h>
 
+#include "svcd/acts.h"
+#include "svcd/group_test.h"
+
+#undef CGROUP_ROOT
+#define CGROUP_ROOT group_root /* files that look like the kernel's */
+static char group_root[] = "/tmp/process_test.XXXXXX";
+
 #include "svcd/process.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 
 static struct loop loop;
@@ -20,6 +28,7 @@ static pid_t shim;
 static int process; /* a descriptor of it, the test's own */
 static int doubts;
 static enum life last_entered;
+static bool apart; /* the process is the first of a pid namespace */
 
 static void fake_enter(struct service *service, enum life l) {
     (void)service;
@@ -57,7 +66,7 @@ static _Noreturn void be_shim(const char *name, int to_parent) {
 
     (void)prctl(PR_SET_NAME, name);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    pid = fork();
+    pid = apart ? fork_apart() : fork();
     if (pid == 0)
         for (;;)
             (void)pause();
@@ -263,7 +272,135 @@ static void a_parent_that_is_no_shim_is_left_alone(void **state) {
     assert_false(shim_is_dead());
 }
 
+/* --- a group with another container in it --- */
+
+static void put(const char *file, const char *text) {
+    put_file(group_root, file, text);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where) {
+    (void)st;
+    (void)type;
+    return where->level > 0 ? remove(path) : 0;
+}
+
+static pid_t other; /* that of the other container */
+
+static int begin_shared(bool is_apart, bool v2) {
+    char text[32];
+
+    apart = is_apart;
+    begin_with(SHIM_COMM);
+    apart = false;
+    other = fork();
+    if (other == 0)
+        for (;;)
+            (void)pause();
+    (void)snprintf(text, sizeof(text), "%u\n%d\n", s.pid, other);
+    put(v2 ? "shared/cgroup.procs" : "memory/shared/cgroup.procs", text);
+    if (v2)
+        put("cgroup.controllers", "cpu\n");
+    free(s.cgroup);
+    s.cgroup = strdup("/shared");
+    return s.cgroup ? 0 : -ENOMEM;
+}
+
+static void assert_other_lives(void) {
+    assert_int_equal(waitpid(other, NULL, WNOHANG), 0);
+}
+
+static int finish_shared(void **state) {
+    if (other > 0) {
+        (void)kill(other, SIGKILL);
+        (void)waitpid(other, NULL, 0);
+    }
+    other = 0;
+    (void)nftw(group_root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return finish(state);
+}
+
+/* Else such a process cannot be had on this machine. */
+static bool can_be_apart(void) {
+    pid_t pid = fork_apart();
+
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 && waitpid(pid, NULL, 0) == pid;
+}
+
+static void with_pids_of_its_own_it_is_killed_alone(void **state) {
+    (void)state;
+    bool is_apart = can_be_apart();
+    assert_int_equal(begin_shared(is_apart, true), 0);
+    assert_int_equal(s.own_pids, is_apart);
+    s.own_pids = true;
+    assert_int_equal(process_kill(&s), 0);
+    until_gone();
+    assert_other_lives();
+    assert_int_equal(waitpid(shim, NULL, WNOHANG), 0);
+    process_forget(&s);
+    assert_int_equal(process_kill(&s), -ESRCH); /* nothing is left of it; its group is not for that */
+    assert_other_lives();
+}
+
+static void the_next_svcd_knows_it_too(void **state) {
+    (void)state;
+    bool is_apart = can_be_apart();
+    assert_int_equal(begin_shared(is_apart, true), 0);
+    process_forget(&s);
+    s.own_pids = false;
+    free(s.cgroup);
+    s.cgroup = cgroup_of("/proc", (pid_t)s.pid);
+    assert_int_equal(process_watch_again(&s), 0);
+    assert_int_equal(s.own_pids, is_apart);
+}
+
+/* One that is paused goes on only when the runtime wakes it. */
+static void under_version_1_the_runtime_has_its_part(void **state) {
+    (void)state;
+    assert_int_equal(begin_shared(can_be_apart(), false), 0);
+    s.own_pids = true;
+    assert_int_equal(process_kill(&s), -ENOTSUP);
+    until_gone();
+    assert_other_lives();
+}
+
+/* Its children may have left it, and are found by the group alone. */
+static void with_the_hosts_pids_its_group_is_killed(void **state) {
+    int status;
+    (void)state;
+    assert_int_equal(begin_shared(false, true), 0);
+    assert_false(s.own_pids);
+    assert_int_equal(process_kill(&s), -ENOTSUP); /* nor is there a cgroup.kill */
+    until_gone();
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    other = 0;
+}
+
+/* The other container is not who could end in its place. */
+static void one_that_is_deaf_and_alone_in_its_container_is_killed(void **state) {
+    (void)state;
+    bool is_apart = can_be_apart();
+    assert_int_equal(begin_shared(is_apart, true), 0);
+    assert_int_equal(signal_is_dropped("/proc", (pid_t)s.pid, SIGTERM), is_apart);
+    assert_int_equal(process_stop(&s), 0);
+    until_gone();
+    assert_other_lives();
+}
+
+#define SHARED(name) cmocka_unit_test_setup_teardown(name, begin, finish_shared)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+static int make_root(void **state) {
+    (void)state;
+    return mkdtemp(group_root) ? 0 : -1;
+}
+
+static int remove_root(void **state) {
+    (void)state;
+    return rmdir(group_root);
+}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -279,6 +416,11 @@ int main(void) {
         T(a_shim_that_does_not_reap_is_killed_and_the_stop_goes_on),
         T(a_running_ones_shim_is_killed_and_containerd_tells),
         T(a_parent_that_is_no_shim_is_left_alone),
+        SHARED(with_pids_of_its_own_it_is_killed_alone),
+        SHARED(the_next_svcd_knows_it_too),
+        SHARED(under_version_1_the_runtime_has_its_part),
+        SHARED(with_the_hosts_pids_its_group_is_killed),
+        SHARED(one_that_is_deaf_and_alone_in_its_container_is_killed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -88,6 +88,7 @@ struct service {
     char health_error[SERVICE_REASON_MAX]; /* why the last probe failed */
     char *cgroup;                          /* of the life that runs; NULL: not known */
     char *kept;                            /* memory.c's: what it noted last */
+    bool own_pids;                         /* its process is the first of a pid namespace: the rest ends with it */
     uint64_t oom_kills;                    /* in it, when it began, or when containerd told of the last */
     uint64_t oom_seen_ms;                  /* when that was; 0: in no life of this */
 

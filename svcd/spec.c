@@ -102,3 +102,20 @@ int spec_process(const char *bundle, const char *const *args, size_t args_len, c
     *out = json_dumps(process, JSON_COMPACT);
     return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s", path);
 }
+
+bool spec_has_own_pids(const char *bundle) {
+    AUTO_FREE char *path = path_join(bundle, "config.json");
+    AUTO_JSON json_t *spec = NULL;
+    const json_t *ns;
+    size_t i;
+
+    if (!path || json_load_path(path, SPEC_MAX, &spec, NULL) < 0)
+        return false;
+    json_array_foreach(json_object_get(json_object_get(spec, "linux"), "namespaces"), i, ns) {
+        const char *type = json_string_value(json_object_get(ns, "type"));
+        const char *of = json_string_value(json_object_get(ns, "path"));
+        if (type && !strcmp(type, "pid"))
+            return !of || !*of; /* else it is somebody else's */
+    }
+    return false;
+}

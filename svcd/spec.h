@@ -2,6 +2,7 @@
 #ifndef SVCD_SPEC_H
 #define SVCD_SPEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/err.h"
@@ -14,6 +15,12 @@ int spec_check(const char *bundle, struct err *e);
 
 /* The process of BUNDLE/config.json, with another command and no terminal: what is to run beside it. */
 int spec_process(const char *bundle, const char *const *args, size_t args_len, char **out, struct err *e);
+
+/*
+ * Its config.json gives it a new pid namespace: SIGKILL to the first process ends all of it. False, too, if that cannot
+ * be read.
+ */
+bool spec_has_own_pids(const char *bundle);
 
 /* Writes what spec_load() gives for the bundle PATH/NAME to a file, indented for people. */
 int spec_dump(const char *path, const char *name, const char *file, struct err *e);

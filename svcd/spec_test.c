@@ -119,13 +119,32 @@ static void a_dump_is_what_containerd_gets(void **state) {
     assert_int_equal(unlink(file), 0);
 }
 
+static void whose_pids_it_has_is_known(void **state) {
+    static const struct {
+        const char *namespaces;
+        bool own;
+    } cases[] = {
+        {"[{\"type\":\"mount\"},{\"type\":\"pid\"}]", true},
+        {"[{\"type\":\"pid\",\"path\":\"\"}]", true},
+        {"[{\"type\":\"pid\",\"path\":\"/proc/7/ns/pid\"}]", false},
+        {"[{\"type\":\"mount\"},{}]", false},
+        {"{}", false},
+    };
+    char text[128];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        (void)snprintf(text, sizeof(text), "{\"linux\":{\"namespaces\":%s}}", cases[i].namespaces);
+        assert_int_equal(write_file_atomic(path, text, strlen(text), 0644, false, NULL), 0);
+        assert_int_equal(spec_has_own_pids(bundle), cases[i].own);
+    }
+    assert_false(spec_has_own_pids("/nonexistent"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_root_that_is_missing_is_named),
-        cmocka_unit_test(a_dump_is_what_containerd_gets),
-        cmocka_unit_test(a_relative_root_is_put_into_the_bundle),
-        cmocka_unit_test(nothing_else_is_changed),
-        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(a_root_that_is_missing_is_named),   cmocka_unit_test(whose_pids_it_has_is_known),
+        cmocka_unit_test(a_dump_is_what_containerd_gets),    cmocka_unit_test(a_relative_root_is_put_into_the_bundle),
+        cmocka_unit_test(nothing_else_is_changed),           cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_bundle_without_spec_is_an_error),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
