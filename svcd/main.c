@@ -11,8 +11,8 @@
  * /run/keelson/{services,links,mounts}/NAME,
  * /var/log/NAME.log and NAME.out.log; read: /etc/containerd/runtime-config.toml, when containerd is started, and
  * /sys/fs/cgroup. Bounds: 1024 services, 16 MiB a message of containerd, 64 KiB a request. It never blocks on another
- * process: mounts of devices and interfaces are made by a child, and one child looks for a service's file: one that
- * hangs is killed, and there is no other for that service until it has ended.
+ * process: mounts of devices and interfaces are made by a child, and a child looks for a service's file: one of each
+ * for a service at most. One that hangs is killed, and nobody waits for its end but the next of its kind.
  */
 #include <jansson.h>
 #include <string.h>

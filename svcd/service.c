@@ -9,6 +9,7 @@
 #include "svcd/acts.h"
 #include "svcd/look.h"
 #include "svcd/process.h"
+#include "svcd/worker.h"
 
 #define LOOK_MIN_MS 250 /* doubling */
 #define LOOK_MAX_MS 30000
@@ -51,6 +52,7 @@ void service_fini(struct service *s) {
         s->ops->stop_probe(s);
         look_fini(s);
         process_forget(s);
+        worker_fini(s);
         for (int t = 0; t < TIMERS; t++)
             loop_remove(s->loop, &s->timers[t]);
     }

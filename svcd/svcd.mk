@@ -45,6 +45,7 @@ $(eval $(call unit_test,order_test,svcd/order_test.c svcd/order.c $(SVCD_LIFE_SR
 $(eval $(call unit_test,cgroup_test,svcd/cgroup_test.c svcd/cgroup.c))
 $(eval $(call unit_test,memory_test,svcd/memory_test.c svcd/memory.c svcd/status.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,leftover_test,svcd/leftover_test.c svcd/leftover.c))
+$(eval $(call unit_test,worker_test,svcd/worker_test.c $(filter-out svcd/worker.c,$(SVCD_LIFE_SRC)) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,deaf_test,svcd/deaf_test.c svcd/deaf.c))
 $(eval $(call unit_test,ctrd_test,svcd/ctrd_test.c svcd/ctrd.c svcd/grpc.c $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,probe_test,svcd/probe_test.c svcd/probe.c svcd/look.c))

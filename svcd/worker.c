@@ -24,7 +24,8 @@ struct worker {
     pid_t pid;
     int pidfd, words;
     struct loop_source end, deadline;
-    bool late;
+    bool old;  /* killed: nobody waits for it; in a call to a device that hangs it may stay for long */
+    bool next; /* the job is one that waits for its end */
 };
 
 static const char *const job_names[] = {[WORKER_PREPARE] = "prepare", [WORKER_ATTACH] = "attach"};
@@ -143,6 +144,25 @@ static void release(struct worker *w) {
     free(w);
 }
 
+/* Its job is over, and may have left one to be done. */
+static void begin_next(struct worker *w) {
+    struct service *s = w->s;
+    enum worker_job job = w->job;
+    bool next = w->next;
+    struct err e = {0};
+
+    release(w);
+    if (next && worker_start(s, job, &e) < 0)
+        service_fail(s, job_verbs[job], e.msg);
+}
+
+static void give_up(struct worker *w) {
+    loop_remove(w->s->loop, &w->deadline);
+    (void)kill(w->pid, SIGKILL); /* not reaped yet: the number is its own */
+    w->old = true;
+    w->next = false;
+}
+
 static void on_end(struct loop_source *src, uint32_t events, void *data) {
     struct worker *w = data;
     struct service *s = w->s;
@@ -152,12 +172,15 @@ static void on_end(struct loop_source *src, uint32_t events, void *data) {
 
     (void)src;
     (void)events;
-    (void)waitpid(w->pid, &status, 0);
+    if (waitpid(w->pid, &status, WNOHANG) == 0)
+        return;
+    if (w->old) {
+        begin_next(w);
+        return;
+    }
     ssize_t n = read_full(w->words, why, sizeof(why) - 1);
     why[n < 0 ? 0 : n] = '\0';
-    if (w->late)
-        (void)snprintf(why, sizeof(why), "it took longer than %d s", WORKER_MS / 1000);
-    else if (!*why && status != 0)
+    if (!*why && status != 0)
         (void)exit_reason(status, why, sizeof(why));
     release(w);
     if (status == 0)
@@ -168,10 +191,21 @@ static void on_end(struct loop_source *src, uint32_t events, void *data) {
 
 static void on_deadline(struct loop_source *src, void *data) {
     struct worker *w = data;
+    char why[ERR_MSG_MAX];
 
     (void)src;
-    w->late = true;
-    (void)kill(w->pid, SIGKILL); /* not reaped yet: the number is its own */
+    if (w->next)
+        (void)snprintf(why, sizeof(why), "an earlier attempt hangs, and cannot be killed");
+    else
+        (void)snprintf(why, sizeof(why), "it took longer than %d s", WORKER_MS / 1000);
+    give_up(w);
+    service_fail(w->s, job_verbs[w->job], why);
+}
+
+static void start_later(struct worker *w, enum worker_job job) {
+    w->job = job;
+    w->next = true;
+    (void)loop_set_timer(w->s->loop, &w->deadline, WORKER_MS, on_deadline, w);
 }
 
 int worker_start(struct service *s, enum worker_job job, struct err *e) {
@@ -179,6 +213,10 @@ int worker_start(struct service *s, enum worker_job job, struct err *e) {
     char pid[16];
     int fds[2];
 
+    if (s->worker) {
+        start_later(s->worker, job);
+        return 0;
+    }
     struct worker *w = calloc(1, sizeof(*w));
     if (!w)
         return err_errno(e, -ENOMEM, "could not %s", job_verbs[job]);
@@ -197,8 +235,7 @@ int worker_start(struct service *s, enum worker_job job, struct err *e) {
     int r = spawn(&sp, &w->pid, &w->pidfd, e);
     (void)close(fds[1]);
     if (!r && (r = loop_add_fd(s->loop, &w->end, w->pidfd, EPOLLIN, on_end, w)) < 0) {
-        (void)kill(w->pid, SIGKILL);
-        (void)waitpid(w->pid, NULL, 0);
+        (void)kill(w->pid, SIGKILL); /* PID 1 reaps it when svcd has ended */
         (void)err_errno(e, r, "could not %s", job_verbs[job]);
     }
     if (r < 0) {
@@ -210,11 +247,14 @@ int worker_start(struct service *s, enum worker_job job, struct err *e) {
 }
 
 void worker_stop(struct service *s) {
-    struct worker *w = s->worker;
+    if (s->worker)
+        give_up(s->worker);
+}
 
-    if (!w)
+void worker_fini(struct service *s) {
+    worker_stop(s);
+    if (!s->worker)
         return;
-    (void)kill(w->pid, SIGKILL);
-    (void)waitpid(w->pid, NULL, 0);
-    release(w);
+    (void)waitpid(s->worker->pid, NULL, WNOHANG);
+    release(s->worker);
 }
