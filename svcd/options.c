@@ -7,10 +7,8 @@
 static const struct {
     const char *word, *command;
 } links[] = {
-    {"volumes", "volumes"},
-    {"onboot", "onboot"},
-    {"onshutdown", "onshutdown"},
-    {"containerd", "system-init"},
+    {"volumes", "volumes"},        {"onboot", "onboot"},         {"onshutdown", "onshutdown"},
+    {"containerd", "system-init"}, {"attributes", "attributes"},
 };
 
 const char *options_linked_command(const char *name) {

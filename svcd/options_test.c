@@ -145,6 +145,7 @@ static void links_choose_by_a_word(void **state) {
     (void)state;
     assert_string_equal(options_linked_command("005-volumes"), "volumes");
     assert_string_equal(options_linked_command("010-onboot"), "onboot");
+    assert_string_equal(options_linked_command("000-attributes"), "attributes");
     assert_string_equal(options_linked_command("020-containerd"), "system-init");
     assert_string_equal(options_linked_command("010-onshutdown"), "onshutdown");
     assert_null(options_linked_command("service"));

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/spawn.h"
 #include "lib/timeline.h"
+#include "svcd/attributes.h"
 #include "svcd/boot_table.h"
 #include "svcd/client.h"
 #include "svcd/direct.h"
@@ -36,7 +37,7 @@ static const char usage[] = "usage: service [-q|-v] [--containerd-namespace NS] 
                             "  logs NAME [-f]         what it has written; -f: and what it writes\n"
                             "  boot [--json|--svg]    what the boot spent its time on\n"
                             "  system-init            start containerd and all services\n"
-                            "  onboot, onshutdown, volumes   what /etc/init.d and /etc/shutdown.d call\n";
+                            "  attributes, onboot, onshutdown, volumes   what /etc/init.d and /etc/shutdown.d call\n";
 
 static int print(const struct buf *text) {
     return text->data && write_full(STDOUT_FILENO, text->data, text->len) < 0 ? 1 : 0;
@@ -46,6 +47,15 @@ static int print_json(const json_t *doc) {
     AUTO_FREE char *text = json_dumps(doc, JSON_INDENT(2));
 
     return !text || puts(text) < 0;
+}
+
+static int cmd_attributes(const struct options *o) {
+    struct err e = {0};
+
+    (void)o;
+    if (attributes_open_root(&e) < 0)
+        log_error("%s", e.msg);
+    return attributes_set("/") > 0;
 }
 
 static int cmd_volumes(const struct options *o) {
@@ -278,6 +288,7 @@ static const struct {
     const char *name;
     int (*fn)(const struct options *o);
 } commands[] = {
+    {"attributes", cmd_attributes},
     {"volumes", cmd_volumes},
     {"onboot", cmd_onboot},
     {"onshutdown", cmd_onshutdown},

@@ -36,6 +36,7 @@ $(eval $(call unit_test,logbound_test,svcd/logbound_test.c svcd/logbound.c))
 $(eval $(call unit_test,svcd_test,svcd/svcd_test.c svcd/up.c svcd/order.c svcd/onfail.c $(SVCD_CONTROL_SRC) $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,up_test,svcd/up_test.c svcd/up.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,logsink_test,svcd/logsink_test.c svcd/logsink.c memlogd/wire.c))
+$(eval $(call unit_test,set_attributes_test,svcd/set_attributes_test.c svcd/attributes.c))
 $(eval $(call unit_test,volumes_test,svcd/volumes_test.c svcd/volumes.c))
 ONBOOT_SRC := svcd/onboot.c svcd/onboot_prepare.c svcd/onboot_runc.c svcd/onboot_output.c svcd/onboot_record.c svcd/attend.c svcd/logbound.c svcd/logsink.c \
   svcd/onfail.c svcd/spec.c memlogd/wire.c

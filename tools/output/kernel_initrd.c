@@ -2,13 +2,17 @@
 /*
  * kernel+initrd: boot/kernel and boot/cmdline become files of their own, the microcode goes before the initrd. The
  * initrd is a row of archives: those that were made apart, and between them one each for the entries that came in a
- * row.
+ * row. Extended attributes come last, in a table.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "lib/attributes.h"
+#include "tools/image/content.h"
+#include "tools/output/attributes.h"
 #include "tools/output/cpio.h"
 #include "tools/output/kernel_initrd.h"
+#include "tools/output/program.h"
 #include "tools/output/segment.h"
 
 struct kernel_initrd {
@@ -18,6 +22,8 @@ struct kernel_initrd {
     struct cpio cpio;
     bool in_cpio;      /* an archive has begun, and has not ended */
     struct entry boot; /* the directory, kept until the initrd is opened */
+    struct attributes attributes;
+    bool sets_attributes; /* the guest does */
     enum compression compression;
 };
 
@@ -77,6 +83,12 @@ static int take_ucode(struct kernel_initrd *k, const struct entry *entry, const 
     return r ? r : stream_end(to, e);
 }
 
+static int note_attributes(struct kernel_initrd *k, const struct entry *entry, struct err *e) {
+    if (!strcmp(entry->path, ATTRIBUTES_SETTER))
+        k->sets_attributes = entry->type == ENTRY_SYMLINK;
+    return below_boot(entry->path) ? 0 : attributes_note(&k->attributes, entry, e);
+}
+
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
@@ -95,6 +107,8 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
         return 0;
     }
     int r = k->in_cpio ? 0 : begin_cpio(k, e);
+    if (!r)
+        r = note_attributes(k, entry, e);
     return r ? r : cpio_add(&k->cpio, entry, content, e);
 }
 
@@ -109,6 +123,8 @@ static int tell(void *data, const struct entry *entry, const struct entry_conten
     int r = cpio_tell(&t->k->cpio, t->archive, entry, &replaces, e);
 
     (void)content;
+    if (!r)
+        r = note_attributes(t->k, entry, e);
     if (!r && replaces && !t->k->in_cpio)
         r = begin_cpio(t->k, e);
     return r || !replaces ? r : cpio_remove(&t->k->cpio, entry->path, e);
@@ -140,11 +156,42 @@ static int add_segment(struct output *o, const struct segment *s, struct err *e)
     return r ? r : segment_append(s, SEGMENT_INITRD, k->initrd, e);
 }
 
+static int put_table(struct kernel_initrd *k, const struct buf *table, struct err *e) {
+    struct content_source source = content_text(ATTRIBUTES_TABLE, table->data, table->len);
+    const struct entry_content content = {.read = content_read, .ctx = &source};
+    const struct entry file = {
+        .type = ENTRY_FILE, .path = ATTRIBUTES_TABLE, .mode = 0600, .size = table->len, .mtime = IMAGE_TIME};
+    const struct entry step = {
+        .type = ENTRY_SYMLINK, .path = ATTRIBUTES_STEP, .link = ATTRIBUTES_SERVICE, .mode = 0777, .mtime = IMAGE_TIME};
+    int r = k->in_cpio ? 0 : begin_cpio(k, e);
+
+    if (!r)
+        r = cpio_add(&k->cpio, &file, &content, e);
+    return r ? r : cpio_add(&k->cpio, &step, NULL, e);
+}
+
+static int put_attributes(struct kernel_initrd *k, struct err *e) {
+    AUTO_BUF struct buf table = {.max = ATTRIBUTES_TABLE_MAX};
+
+    if (!k->sets_attributes)
+        return attributes_warn(&k->attributes, NULL,
+                               "an initrd has no place for them, and the init image is none of keelson's, or too old, "
+                               "which would set them at the boot",
+                               e);
+    int r = attributes_warn(&k->attributes, attributes_are_not_for_tmpfs,
+                            "a root in memory does not take it; one of squashfs does (--root squashfs)", e);
+    if (!r)
+        r = attributes_put_table(&k->attributes, attributes_are_for_tmpfs, &table, e);
+    return r || !table.len ? r : put_table(k, &table, e);
+}
+
 static int finish(struct output *o, struct err *e) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
 
-    return k->initrd ? end_cpio(k, e)
-                     : err_set(e, -ENOENT, "could not write %s: there is nothing to put into it", k->initrd_path);
+    int r = k->initrd ? put_attributes(k, e)
+                      : err_set(e, -ENOENT, "could not write %s: there is nothing to put into it", k->initrd_path);
+
+    return r ? r : end_cpio(k, e);
 }
 
 static int commit(struct output *o, struct err *e) {
@@ -162,6 +209,7 @@ static void free_kernel_initrd(struct output *o) {
     struct stream *const all[] = {k->kernel, k->ucode, k->initrd, k->cmdline};
 
     cpio_fini(&k->cpio);
+    attributes_fini(&k->attributes);
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         if (all[i])
             stream_free(all[i]);

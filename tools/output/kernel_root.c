@@ -35,7 +35,7 @@ static int add(struct output *o, const struct entry *entry, const struct entry_c
                                   : stream_open(k->paths[i], &k->streams[i], e);
             return r ? r : stream_copy(k->streams[i], content, entry->size, entry->path, e);
         }
-    return below_boot(entry->path) ? 0 : output_add(k->root.tree, entry, content, origin, e);
+    return below_boot(entry->path) ? 0 : root_image_add(&k->root, entry, content, origin, e);
 }
 
 static int finish(struct output *o, struct err *e) {

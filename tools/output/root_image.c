@@ -50,11 +50,20 @@ int root_image_open(struct root_image *r, const char *base, struct err *e) {
     return ret;
 }
 
+int root_image_add(struct root_image *r, const struct entry *entry, const struct entry_content *content,
+                   const struct origin *origin, struct err *e) {
+    int ret = attributes_note(&r->attributes, entry, e);
+
+    return ret ? ret : output_add(r->tree, entry, content, origin, e);
+}
+
 int root_image_make(struct root_image *r, enum root_kind kind, char **path, struct err *e) {
     AUTO_FREE char *image = path_join(r->dir.path, "root.img");
     const char *const argv[] = {"sh", "-c", kinds[kind].script, r->dir.path, image, NULL};
     int ret = image ? output_complete(r->tree, e) : err_errno(e, -ENOMEM, "could not make the root");
 
+    if (!ret && kind != ROOT_SQUASHFS)
+        ret = attributes_warn(&r->attributes, NULL, "of roots in an image, only one of squashfs keeps them", e);
     if (!ret)
         ret = program_run(argv, NULL, e);
     if (!ret)
@@ -66,5 +75,6 @@ void root_image_fini(struct root_image *r) {
     if (r->tree)
         output_free(r->tree);
     r->tree = NULL;
+    attributes_fini(&r->attributes);
     temp_dir_remove(&r->dir);
 }

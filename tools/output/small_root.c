@@ -81,19 +81,19 @@ static int take(struct taken *t, const struct entry *entry, const struct entry_c
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e) {
     struct small_root *s = (struct small_root *)o;
-    struct output *tree = s->root.tree;
+    struct root_image *root = &s->root;
 
     if (!strcmp(entry->path, "boot") || below_boot(entry->path)) {
         int r = output_add(s->parts, entry, content, origin, e);
-        return r || strcmp(entry->path, "boot") != 0 ? r : output_add(tree, entry, content, origin, e);
+        return r || strcmp(entry->path, "boot") != 0 ? r : root_image_add(root, entry, content, origin, e);
     }
     struct taken *t = where_taken(s, entry);
     if (!t)
-        return output_add(tree, entry, content, origin, e);
+        return root_image_add(root, entry, content, origin, e);
     int r = take(t, entry, content, e);
     struct content_source source = content_text(entry->path, t->data.data, t->data.len);
     const struct entry_content copy = {.read = content_read, .ctx = &source};
-    return r ? r : output_add(tree, entry, &copy, origin, e);
+    return r ? r : root_image_add(root, entry, &copy, origin, e);
 }
 
 static int put(struct small_root *s, enum entry_type type, const char *path, mode_t mode, const struct buf *data,
