@@ -155,6 +155,7 @@ def test_disks_are_clean_after_a_shutdown(build, boot, folder):
 
 
 LINKED = "keelson-test/linked:latest"
+CAPABLE = "usr/lib/capable/busybox"
 
 
 @pytest.fixture
@@ -167,13 +168,22 @@ def linked(folder):
 
 
 def test_the_root_is_the_image(build, boot, folder, linked):
-    """Nothing was copied or changed on the way from the image to the guest's root."""
-    image = build(SERVICE.replace("init:\n", f"init:\n  - {linked}\n"))
+    """Nothing was copied or changed on the way from the image to the guest's root, which has what an initrd has not."""
+    capable = f"image: {linked}\n    capabilities: [CAP_CHOWN]\n    command: [\"/{CAPABLE}\", "
+    yaml = SERVICE.replace("init:\n", f"init:\n  - {linked}\n")
+    image = build(yaml.replace("image: keelson/busybox:latest\n    command: [", capable) + roots.xattrs_files(folder))
     done = harness.keelson("build", "--format", "tar", "--o", folder / "tree.tar", folder / "appliance.yml")
     assert done.returncode == 0, done.stderr
     vm = boot(image, "--mem", "512")
     vm.wait_for("service list | grep -q '^sleeper *running'")
-    roots.compare(roots.of_tar(folder / "tree.tar"), roots.of_guest(vm))
+    tree = roots.of_tar(folder / "tree.tar")
+    roots.compare(tree, roots.of_guest(vm))
+    found, inside = roots.xattrs_of_guest(vm), f"containers/services/sleeper/rootfs/{CAPABLE}"
+    assert found == roots.xattrs_of(tree) and len(found) == 14
+    assert roots.xattrs_of_guest(vm, "/" + inside) == {(inside, *xattr) for path, *xattr in found if path == CAPABLE}
+    roots.check_capability(vm, "/usr/lib/capable/too/busybox")
+    assert re.search(r"^/ ro$", vm.run("awk '{print $5,$6}' /proc/self/mountinfo").stdout, re.M)
+    assert [s for s in vm.json("cat /run/keelson/boot.json")["stages"] if not s["ok"]] == []
     assert vm.poweroff() == 0
 
 

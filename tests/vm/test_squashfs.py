@@ -3,7 +3,6 @@
 import io
 import re
 import shutil
-import struct
 import subprocess
 import tarfile
 
@@ -42,12 +41,6 @@ files:
       $B umount /proc /dev
       exec $B switch_root /root /sbin/init
 """
-NOBODY = """files:
-  - {path: etc/passwd, contents: "nobody:x:65534:65534::/:/bin/sh\\n"}
-  - {path: etc/group, contents: "nobody:x:65534:\\n"}
-"""
-# struct vfs_cap_data, revision 2, effective: CAP_CHOWN is permitted.
-CHOWN_CAPABILITY = struct.pack("<5I", 0x02000001, 1, 0, 0, 0).decode("latin-1")
 
 
 def make_squashfs(tree, out):
@@ -59,7 +52,7 @@ def make_squashfs(tree, out):
         tar.addfile(info)
         info = tarfile.TarInfo("usr/lib/cap/busybox")
         info.mode, info.size = 0o755, len(busybox)
-        info.pax_headers = {"SCHILY.xattr.security.capability": CHOWN_CAPABILITY, "SCHILY.xattr.user.note": "kept"}
+        info.pax_headers = {"SCHILY.xattr.security.capability": roots.CHOWN_CAPABILITY, "SCHILY.xattr.user.note": "kept"}
         tar.addfile(info, io.BytesIO(busybox))
         info = tarfile.TarInfo("usr/lib/cap/too")
         info.type, info.linkname, info.mode = tarfile.LNKTYPE, "usr/lib/cap/busybox", 0o755
@@ -69,17 +62,8 @@ def make_squashfs(tree, out):
                        capture_output=True)
 
 
-def xattrs_of(image):
-    """Those of a file are those of all its names."""
-    of_file = {}
-    for path, name, value in image.xattrs:
-        of_file.setdefault(path, []).append((name, value))
-    return [(path, *xattr) for path, first in image.same.items() for xattr in of_file.get(first, [])]
-
-
 def test_a_squashfs_root_comes_up_and_goes_down(build, boot, folder):
-    subprocess.run(["musl-gcc", "-static", "-O1", "-o", folder / "xattrs", harness.HERE / "xattrs.c"], check=True)
-    build(SERVICE + NOBODY + f"  - {{path: usr/lib/xattrs, source: {folder}/xattrs, mode: '0755'}}\n")
+    build(SERVICE + roots.xattrs_files(folder))
     done = harness.keelson("build", "--format", "tar", "--o", folder / "tree.tar", folder / "appliance.yml")
     assert done.returncode == 0, done.stderr
     make_squashfs(folder / "tree.tar", folder / "root.squashfs")
@@ -95,12 +79,8 @@ def test_a_squashfs_root_comes_up_and_goes_down(build, boot, folder):
     assert "ro" in root[-1][5].split(",") and "shared" in root[-1][6], root
     image = roots.of_tar(folder / "tree.tar")
     roots.compare(image, roots.of_guest(vm))
-    found = {(path, name, value) for path, name, value in re.findall(
-        r"^/(\S+) (\S+)=(\w*)$", vm.run("/usr/lib/xattrs").stdout, re.M)}
-    assert found == {(path, name, value.encode("latin-1").hex()) for path, name, value in xattrs_of(image)}
-    # Capabilities of files are what the image says.
-    status = vm.run("start-stop-daemon -S -c nobody -x /usr/lib/cap/busybox -- cat /proc/self/status").stdout
-    assert re.search(r"^Uid:\s+65534", status, re.M) and re.search(r"^CapEff:\s+0*1$", status, re.M), status
+    assert roots.xattrs_of_guest(vm) == roots.xattrs_of(image)
+    roots.check_capability(vm, "/usr/lib/cap/busybox")
     assert [s for s in vm.json("cat /run/keelson/boot.json")["stages"] if not s["ok"]] == []
     assert "init: could not" not in vm.console
     assert vm.poweroff() == 0

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In the guest of a boot test: prints "PATH NAME=HEX" for every extended attribute of the root's files. */
+/* In the guest of a boot test: prints "PATH NAME=HEX" for every extended attribute of the files below $1, on its file system. */
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +24,6 @@ static int look_at(const char *path, const struct stat *st, int type, struct FTW
     return 0;
 }
 
-int main(void) {
-    return nftw("/", look_at, FDS, FTW_PHYS | FTW_MOUNT) == 0 ? 0 : 1;
+int main(int argc, char **argv) {
+    return argc == 2 && nftw(argv[1], look_at, FDS, FTW_PHYS | FTW_MOUNT) == 0 ? 0 : 1;
 }
