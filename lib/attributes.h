@@ -12,10 +12,11 @@
 
 /* Relative to the root. */
 #define ATTRIBUTES_TABLE "etc/keelson-attributes"
-#define ATTRIBUTES_STEP "etc/init.d/000-attributes" /* a link to SERVICE, in the way only if there is a table */
+/* A link to SERVICE, there only with a table. */
+#define ATTRIBUTES_STEP "etc/init.d/000-attributes"
 #define ATTRIBUTES_SERVICE "/usr/bin/service"
-#define ATTRIBUTES_SETTER "usr/lib/keelson/attributes" /* a link to SERVICE, in the init image: it knows the command   \
-                                                        */
+/* A link of the init image to SERVICE: it knows the command. */
+#define ATTRIBUTES_SETTER "usr/lib/keelson/attributes"
 
 #define ATTRIBUTES_TABLE_MAX ((size_t)1 << 20)
 

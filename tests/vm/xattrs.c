@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In the guest of a boot test: prints "PATH NAME=HEX" for every extended attribute of the files below $1, on its file system. */
+/* In the guest of a boot test: prints "PATH NAME=HEX" for each extended attribute of what is in a file system. */
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>

@@ -118,7 +118,9 @@ int attributes_put_table(const struct attributes *a, attributes_are_fn *are, str
             if (!are || are(all[i]->v[k].name))
                 r = put_one(out, all[i]->path, &all[i]->v[k]);
     if (r == -E2BIG)
-        return err_set(e, r, "could not store the extended attributes of the files: their table is larger than %zu KiB",
+        return err_set(e, r,
+                       "could not store the extended attributes of the files: their table is larger than %zu KiB; a "
+                       "root of squashfs takes them (--root squashfs)",
                        out->max >> 10);
     return r < 0 ? err_errno(e, r, "could not store the extended attributes of the files") : 0;
 }

@@ -92,8 +92,8 @@ static void test_a_table_has_a_bound(void **state) {
     for (char path[2] = "a"; *path < 'a' + 9; (*path)++)
         note_cap(&a, path, value);
     assert_int_equal(attributes_put_table(&a, NULL, &table, &e), -E2BIG);
-    assert_string_equal(e.msg,
-                        "could not store the extended attributes of the files: their table is larger than 1024 KiB");
+    assert_string_equal(e.msg, "could not store the extended attributes of the files: their table is larger than 1024 "
+                               "KiB; a root of squashfs takes them (--root squashfs)");
 }
 
 static const char *warning(const struct attributes *a, attributes_are_fn *are) {

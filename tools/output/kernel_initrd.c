@@ -187,7 +187,6 @@ static int put_attributes(struct kernel_initrd *k, struct err *e) {
 
 static int finish(struct output *o, struct err *e) {
     struct kernel_initrd *k = (struct kernel_initrd *)o;
-
     int r = k->initrd ? put_attributes(k, e)
                       : err_set(e, -ENOENT, "could not write %s: there is nothing to put into it", k->initrd_path);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a built file tree goes. Entries are streamed: nothing but names of hard-linked files is held. Files are
- * temporary ones beside until everything was written (output_finish()), and get their names after that alone
- * (output_commit()): what fails with one of several outputs leaves all as they were.
+ * Where a built file tree goes. Entries are streamed: nothing is held but names of hard-linked files and, where a
+ * format has no place for them, extended attributes. Files are temporary ones beside until everything was written
+ * (output_finish()), and get their names after that alone (output_commit()): what fails with one of several outputs
+ * leaves all as they were.
  */
 #ifndef TOOLS_OUTPUT_OUTPUT_H
 #define TOOLS_OUTPUT_OUTPUT_H
