@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "lib/printable.h"
-
 #define LOG_LINE_MAX 1024
 
 static const char *log_program = "keelson";
@@ -41,6 +39,21 @@ unsigned long log_dropped(void) {
     return dropped;
 }
 
+/* U+0080 to U+009F, which are 0xc2 and 0x80 to 0x9f, are control characters as well. */
+static void replace_controls(char *text, size_t len) {
+    for (unsigned char *s = (unsigned char *)text; len > 0; s++, len--)
+        if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+            s[0] = s[1] = '?';
+        else if ((*s < 0x20 && *s != '\t') || *s == 0x7f)
+            *s = '?';
+}
+
+static void (*make_printable)(char *text, size_t len) = replace_controls;
+
+void log_set_printable(void (*fn)(char *text, size_t len)) {
+    make_printable = fn;
+}
+
 static void write_line(const char *line, size_t len) {
     ssize_t n;
 
@@ -67,7 +80,7 @@ static PRINTF_LIKE(2, 0) void log_line(enum log_level level, const char *fmt, va
     if (n < 0)
         line[used] = '\0';
     size_t len = strlen(line);
-    make_text_printable(line, len); /* a service's name, a runtime's output */
+    make_printable(line, len); /* a service's name, a runtime's output */
     line[len++] = '\n';
     write_line(line, len);
     errno = saved;

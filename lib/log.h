@@ -20,6 +20,11 @@ bool log_shows(enum log_level level);
 void log_set_fd(int fd);
 /* Whole lines go to fn instead of a descriptor; NULL: to the descriptor again. fn must not log. */
 void log_set_sink(void (*fn)(const char *line, size_t len));
+/*
+ * What a message must not do to a terminal. By default, which is for PID 1 to be small, control characters are
+ * replaced; make_text_printable() of lib/printable.h replaces as well what is no UTF-8.
+ */
+void log_set_printable(void (*fn)(char *text, size_t len));
 unsigned long log_dropped(void);
 
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);

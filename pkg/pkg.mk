@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The images: Debian packages, and our guest programs without their debug information.
+# The images: Debian packages, and our guest programs without their debug information, nor who compiled them.
 PKG_DIRS := $(sort $(dir $(wildcard pkg/*/build.yml)))
 GUEST_PROGRAMS := init bootrecord svcd rungetty memlogd logread logwrite logwrite-zstd kmsg
 DEPS_DEMO += apt kmod
@@ -7,7 +7,7 @@ DEPS_DEMO += apt kmod
 $(GUEST_DIR)/%: $(BUILD)/bin/%
 	$(call say,STRIP,$@)
 	@mkdir -p $(@D)
-	$(Q)$(STRIP) -o $@ $<
+	$(Q)$(STRIP) -R .comment -o $@ $<
 
 # The images are as old as this list of their names. A cache that lost them, or another KEELSON_CACHE, is noticed: the
 # list is compared with the names the cache has. What they are made of: the recipes, our programs, the sources that

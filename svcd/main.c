@@ -7,7 +7,7 @@
  * and at most 64 clients, one connection to containerd, containerd's pidfd, a way of its own to the console that does
  * not block; for each service a pidfd while it runs, a timer for what it waits for, a socket while its port is looked
  * at, a pidfd of the child that looks for its file. Files:
- * /run/keelson/{svcd.sock,svcd.sock.lock,containerd.pid,system-init,stop-seconds,boot.json,up,onboot.running},
+ * /run/keelson/{svcd.sock,svcd.sock.lock,containerd.pid,system-init,stopping,stop-seconds,boot.json,up,onboot.running},
  * /run/keelson/{services,links,mounts}/NAME,
  * /var/log/NAME.log and NAME.out.log; read: /etc/containerd/runtime-config.toml, when containerd is started, and
  * /sys/fs/cgroup. Bounds: 1024 services, 16 MiB a message of containerd, 64 KiB a request. It never blocks on another
@@ -17,7 +17,9 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/printable.h"
 #include "svcd/look.h"
 #include "svcd/onboot_prepare.h"
 #include "svcd/service_main.h"
@@ -28,6 +30,7 @@ int main(int argc, char **argv) {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "svcd";
 
+    log_set_printable(make_text_printable);
     /* Early in the boot the kernel would spend a second on gathering entropy for jansson's hash tables. */
     json_object_seed((size_t)clock_ns() | 1);
     if (!strcmp(name, WORKER_NAME))

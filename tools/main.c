@@ -12,6 +12,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "lib/printable.h"
 #include "lib/temp.h"
 #include "tools/build/build.h"
 #include "tools/cache/cache.h"
@@ -138,6 +139,7 @@ int main(int argc, char **argv) {
     int i = 1, r = hold_standard_fds();
 
     log_init("keelson", level);
+    log_set_printable(make_text_printable);
     if (r < 0)
         return 1; /* there is nothing to say it to */
     for (; i < argc && argv[i][0] == '-'; i++) {
