@@ -391,6 +391,15 @@ static void worker_reaped(struct init *in) {
     }
 }
 
+/* Who was killed has not given the services their grace: the next one goes on with that, unless there is none. */
+static void svcd_ended(struct init *in, int status) {
+    if (WIFSIGNALED(status))
+        respawn_start(&in->svcd, &in->loop, in->svcd.argv);
+    in->svcd.wanted = false;
+    if (in->svcd.pid == 0)
+        machine_event(&in->machine, EVENT_DONE);
+}
+
 static void reaped(struct init *in, pid_t pid, int status) {
     bool ended;
 
@@ -412,7 +421,7 @@ static void reaped(struct init *in, pid_t pid, int status) {
             machine_event(&in->machine, EVENT_DONE);
     } else if (respawn_reaped(&in->svcd, pid, status)) {
         if (in->machine.state == STATE_SERVICES)
-            machine_event(&in->machine, EVENT_DONE);
+            svcd_ended(in, status);
     } else {
         (void)respawn_reaped(&in->memlogd, pid, status);
     }

@@ -220,6 +220,25 @@ static void the_services_are_waited_for(void **state) {
     assert_int_equal(in.machine.state, STATE_END);
 }
 
+static void a_supervisor_that_is_killed_while_it_stops_them_is_followed_by_another(void **state) {
+    int status;
+    (void)state;
+    respawn_start(&in.svcd, &in.loop, sleeper);
+    pid_t svcd = in.svcd.pid;
+    ask(SIGUSR2);
+    (void)kill(svcd, SIGKILL);
+    assert_int_equal(waitpid(svcd, &status, 0), svcd);
+    reaped(&in, svcd, SIGKILL);
+    assert_int_equal(in.machine.state, STATE_SERVICES);
+    assert_true(in.svcd.pid > 0 && in.svcd.pid != svcd);
+    svcd = in.svcd.pid;
+    (void)kill(svcd, SIGKILL);
+    assert_int_equal(waitpid(svcd, &status, 0), svcd);
+    reaped(&in, svcd, 0); /* this one has done what it was to do */
+    assert_int_equal(in.svcd.pid, 0);
+    assert_int_equal(in.machine.state, STATE_END);
+}
+
 /* A hook of the shutdown that took too long, and ends while the services stop, must not cut their time short. */
 static void a_late_hook_does_not_end_the_stop_of_the_services(void **state) {
     int status;
@@ -279,6 +298,7 @@ int main(void) {
         T(the_first_signal_decides),
         T(signals_are_answered_without_the_loop),
         T(the_services_are_waited_for),
+        T(a_supervisor_that_is_killed_while_it_stops_them_is_followed_by_another),
         T(a_late_hook_does_not_end_the_stop_of_the_services),
         T(a_failed_step_is_followed_by_the_next),
     };

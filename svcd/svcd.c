@@ -354,10 +354,19 @@ static void say_later(struct svcd *d) {
     (void)loop_set_timer(&d->loop, &d->still_there, STILL_THERE_MS, on_still_there, d);
 }
 
+/* Whoever is started behind one that is killed now goes on with it. */
+static void note_stopping(void) {
+    struct err e = {0};
+
+    if (write_file_atomic(STOPPING_FILE, "", 0, 0644, false, &e) < 0)
+        log_warning("%s", e.msg);
+}
+
 static void stop(struct svcd *d) {
     if (d->stopping)
         return;
     d->stopping = true;
+    note_stopping();
     for (size_t i = 0; i < d->services_len; i++)
         if (!life_is_down(d->services[i].life))
             memory_keep_for_return(d->memory_dir, &d->services[i]);
@@ -418,7 +427,10 @@ int svcd_main(void) {
     write_stop_file(&d);
     if (access(STARTED_FILE, F_OK) == 0)
         svcd_resume(&d);
+    if (access(STOPPING_FILE, F_OK) == 0)
+        stop(&d);
     r = loop_run(&d.loop);
+    (void)unlink(STOPPING_FILE); /* all are stopped: the next svcd brings them back */
     control_stop(&d.control);
     logbound_fini(&d.logs);
     containerd_log_fini(&d.containerd.log);

@@ -14,6 +14,7 @@
 #define STARTS_MIN 4                            /* services that may be on their way at once, on the smallest machine */
 #define STARTED_FILE "/run/keelson/system-init" /* there once the services were asked to start */
 
+#define STOPPING_FILE "/run/keelson/stopping" /* there while all are being stopped */
 #define STOP_FILE "/run/keelson/stop-seconds" /* what a stop of all may take */
 #define STILL_THERE_MS 5000                   /* how often it is said who holds on */
 

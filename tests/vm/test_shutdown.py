@@ -3,6 +3,7 @@
 import re
 import subprocess
 
+from test_faults import BASE
 from test_init import PLAIN
 
 
@@ -62,3 +63,25 @@ def test_what_holds_a_shutdown_up_is_named(build, boot, folder):
     assert "/var/outer" not in vm.console and "/var/inner" not in vm.console
     assert all(is_clean(d) for d in disks)
     print(re.search(r"shutdown took .*", vm.console)[0])
+
+
+SLOW = BASE + """services:
+  - name: slow
+    image: keelson/busybox:latest
+    devices:
+      - {path: /dev/kmsg, type: c, major: 1, minor: 11, mode: "0600"}
+    command:
+      - sh
+      - -c
+      - 'trap "sleep 8; echo \\"<2>slow has ended in peace\\" >/dev/kmsg; exit 0" TERM; while :; do sleep 100 & wait $!; done'
+    runtime: {stop: {timeout: 60s}}
+"""
+
+
+def test_a_supervisor_that_is_killed_meanwhile_costs_no_service_its_grace(build, boot):
+    vm = boot(build(SLOW), "--mem", "640")
+    vm.wait_for("service list | grep -q '^slow *running'")
+    vm.run("setsid sh -c 'until [ -e /run/keelson/stopping ]; do sleep 0.1; done; sleep 1; kill -9 $(pidof svcd)'"
+           " </dev/null >/dev/null 2>&1 &")
+    assert vm.poweroff() == 0
+    assert "slow has ended in peace" in vm.console and "services took too long" not in vm.console
