@@ -31,6 +31,11 @@ static const struct {
     {"onboot:\n  - {name: a, image: b, oomScoreAdj: 1.5}\n",
      "t.yml:2:38: \"oomScoreAdj\" must be a whole number, not a number with a fraction"},
     {"init: [a]\n---\ninit: [b]\n", "t.yml:3:1: a second document begins here; put it into a file of its own"},
+    {"# \xc3\xa9\ninit: [\"\xc3\xa9\", @pkg:./x]\n", "t.yml:2:13: not valid YAML: found character that cannot start "
+                                                     "any token while scanning for the next token; put the "
+                                                     "text into quotes"},
+    {"init:\n\t- a\n", "t.yml:2:1: not valid YAML: found character that cannot start any token while scanning for the "
+                       "next token; indent with blanks, not with tabs"},
     {"init:\n  - a\n  - \"\xc3\xa9\xff\"\n",
      "t.yml:3:7: not valid YAML: invalid leading UTF-8 octet: 0xFF; write the file in UTF-8"},
     {"\xef\xbb\xbfinit: [\xc3(]\n",

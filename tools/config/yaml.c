@@ -313,16 +313,39 @@ static void unreadable(struct reader *r, const yaml_parser_t *p, const char *why
         (void)refuse(r, &at, "not valid YAML: %s: 0x%02X; write the file in UTF-8", why, (unsigned)p->problem_value);
 }
 
+/* The first byte of the character there: libyaml counts characters. */
+static char char_at(const struct reader *r, const yaml_mark_t *at) {
+    const char *s = r->text, *end = r->text + r->len;
+    size_t column = 0;
+
+    for (size_t line = 0; line < at->line && s; line++) {
+        s = memchr(s, '\n', (size_t)(end - s));
+        s = s ? s + 1 : NULL;
+    }
+    for (; s && s < end && (column < at->column || ((unsigned char)*s & 0xC0) == 0x80); s++)
+        column += ((unsigned char)*s & 0xC0) != 0x80;
+    return s && s < end ? *s : '\0';
+}
+
+/* What to do about a character that no token begins with. */
+static const char *way_out(const struct reader *r, const yaml_mark_t *at) {
+    char c = char_at(r, at);
+
+    return c == '\t'                          ? "; indent with blanks, not with tabs"
+           : c == '@' || c == '`' || c == '%' ? "; put the text into quotes"
+                                              : "";
+}
+
 static void syntax_error(struct reader *r, const yaml_parser_t *p) {
     bool scanned = p->error == YAML_SCANNER_ERROR || p->error == YAML_PARSER_ERROR || p->error == YAML_COMPOSER_ERROR;
     const char *why = p->problem ? p->problem : "out of memory";
-    bool tab = !strcmp(why, "found character that cannot start any token");
+    bool no_token = !strcmp(why, "found character that cannot start any token");
 
     if (p->error == YAML_READER_ERROR)
         unreadable(r, p, why);
     else
         (void)refuse(r, scanned ? &p->problem_mark : &p->mark, "not valid YAML: %s%s%s%s", why, p->context ? " " : "",
-                     p->context ? p->context : "", tab ? "; indent with blanks, not with tabs" : "");
+                     p->context ? p->context : "", no_token ? way_out(r, &p->problem_mark) : "");
 }
 
 static int note_tag(struct reader *r, const yaml_event_t *event) {
