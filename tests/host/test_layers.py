@@ -279,6 +279,15 @@ def test_the_end_of_an_initrd_is_no_file(keelson, images):
     assert "could not store /TRAILER!!!" in message and "bad.yml:2:" in message, message
 
 
+@pytest.mark.parametrize("path, link", [("d/" + "n" * 256, None), ("link", "t/" * 2048)], ids=["name", "link"])
+def test_names_that_the_kernel_would_leave_out(keelson, images, path, link):
+    entry = ({"name": path, "type": b"2", "linkname": link}, None) if link else ({"name": path}, b"x")
+    blob = images.image("x", tar_with([({"name": "a"}, b"1"), entry]))[0]
+    (keelson.home / "t.yml").write_text(YAML)
+    message = keelson.fails("build", "--offline", "--no-sbom", "t.yml")
+    assert f"could not store /{path[:50]}" in message and names_image_and_layer(message, blob), message
+
+
 def test_windows_that_zstd_takes_without_being_told(keelson, images):
     """containerd's and Docker's own have up to 32 MiB. What to do about a larger one is said."""
     tar = tar_of({"big": os.urandom(1000) * 200000})

@@ -2,6 +2,7 @@
 #include "tools/output/cpio.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -184,12 +185,33 @@ static int add_other(struct cpio *c, const struct entry *entry, struct header *h
     return r ? r : stream_pad(c->stream, 4, e);
 }
 
-int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_content *content, struct err *e) {
-    struct header h = header_of(entry);
+/* What the kernel would leave out without a word. */
+static int check_names(const struct entry *entry, struct err *e) {
+    size_t longest = 0;
 
     if (!strcmp(entry->path, TRAILER))
         return err_set(e, -EINVAL, "could not store /%s: in an initrd, that name is the end of an archive", TRAILER);
-    int r = replaces(c, entry) ? cpio_remove(c, entry->path, e) : 0;
+    for (const char *name = entry->path; name; name = strchr(name, '/') ? strchr(name, '/') + 1 : NULL) {
+        size_t len = strcspn(name, "/");
+        longest = len > longest ? len : longest;
+    }
+    if (longest > NAME_MAX || strlen(entry->path) >= PATH_MAX - 1)
+        return err_set(e, -ENAMETOOLONG,
+                       "could not store /%.60s...: no system has names of more than %d bytes, or %d in all",
+                       entry->path, NAME_MAX, PATH_MAX - 2);
+    if (entry->type == ENTRY_SYMLINK && strlen(entry->link) >= PATH_MAX)
+        return err_set(e, -ENAMETOOLONG, "could not store /%s: a link leads to %d bytes at most", entry->path,
+                       PATH_MAX - 1);
+    return 0;
+}
+
+int cpio_add(struct cpio *c, const struct entry *entry, const struct entry_content *content, struct err *e) {
+    struct header h = header_of(entry);
+    int r = check_names(entry, e);
+
+    if (r < 0)
+        return r;
+    r = replaces(c, entry) ? cpio_remove(c, entry->path, e) : 0;
 
     if (!r)
         r = entry->type == ENTRY_HARDLINK ? add_hard_link(c, entry, e) : add_other(c, entry, &h, content, e);
