@@ -8,14 +8,15 @@
 #include "lib/log.h"
 
 #define MENU_SECONDS 10
+#define MENU "boot" /* .ipxe */
 
 bool catalog_name_ok(const char *name) {
-    return *name && *name != '.' &&
+    return *name && *name != '.' && *name != '-' && /* which a command of iPXE would take for an option */
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == strlen(name);
 }
 
 static struct appliance *find_or_add(struct catalog *c, const char *name, size_t len) {
-    if (len == 0 || len >= CATALOG_NAME_MAX)
+    if (len == 0 || len >= CATALOG_NAME_MAX || (len == strlen(MENU) && !memcmp(name, MENU, len)))
         return NULL;
     for (size_t i = 0; i < c->len; i++)
         if (strlen(c->v[i].name) == len && !memcmp(c->v[i].name, name, len))
@@ -62,8 +63,9 @@ int catalog_read(const char *dir, struct catalog *c, struct err *e) {
             lost++;
     }
     if (lost)
-        log_warning("%zu images in %s are not served: at most %d are, with names of up to %d bytes", lost, dir,
-                    CATALOG_MAX, CATALOG_NAME_MAX - 1);
+        log_warning("%zu images in %s are not served: at most %d are, with names of up to %d bytes, and not \"" MENU
+                    "\", which is the menu's",
+                    lost, dir, CATALOG_MAX, CATALOG_NAME_MAX - 1);
     return r;
 }
 

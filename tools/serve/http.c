@@ -43,7 +43,7 @@ static int open_served(const struct http *h, const char *name, struct stat *st) 
     const char *const dirs[] = {h->dir, h->made};
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-        AUTO_FREE char *path = path_join(dirs[i], name);
+        AUTO_FREE char *path = *dirs[i] ? path_join(dirs[i], name) : NULL; /* "": none were made */
         AUTO_CLOSE int fd = path ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
         if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode))
             return steal_fd(&fd);

@@ -46,7 +46,8 @@ static void ranges(void **state) {
 }
 
 static void images_are_found_by_their_files(void **state) {
-    static const char *const names[] = {"a-kernel", "a-initrd.img", "a.efi", "b.efi", "c-kernel", ".d.efi", "e x.efi"};
+    static const char *const names[] = {"a-kernel", "a-initrd.img", "a.efi",  "b.efi",   "c-kernel",
+                                        ".d.efi",   "e x.efi",      "-f.efi", "boot.efi"};
     char dir[] = "/tmp/serve-test.XXXXXX", path[64];
     struct catalog c;
     AUTO_BUF struct buf text = BUF_INIT;
@@ -59,7 +60,8 @@ static void images_are_found_by_their_files(void **state) {
         assert_true(fd >= 0);
     }
     assert_int_equal(catalog_read(dir, &c, NULL), 0);
-    assert_int_equal(c.len, 2); /* c has no initrd, d is hidden, e would have to be quoted */
+    assert_int_equal(c.len,
+                     2); /* c has no initrd, d is hidden, e would have to be quoted, f is an option, boot the menu */
     assert_string_equal(c.v[0].name, "a");
     assert_true(c.v[0].kernel && c.v[0].uki);
     assert_string_equal(c.v[1].name, "b");
@@ -89,6 +91,7 @@ static void names_stay_in_the_folder(void **state) {
     assert_true(catalog_name_ok("hello-initrd.img"));
     assert_false(catalog_name_ok("../secret"));
     assert_false(catalog_name_ok(".."));
+    assert_false(catalog_name_ok("--autofree"));
     assert_false(catalog_name_ok("a/b"));
     assert_false(catalog_name_ok(""));
 }
