@@ -175,13 +175,15 @@ bool temp_is_special(const char *path) {
 }
 
 int temp_dir_make_beside(struct temp_dir *t, const char *path, struct err *e) {
-    AUTO_FREE char *target = NULL;
+    AUTO_FREE char *target = NULL, *plain = NULL;
 
     if (!path || temp_is_special(path))
         return temp_dir_make(t, NULL, "keelson-", e);
     *t->path = '\0';
     int r = temp_target(path, &target);
-    AUTO_FREE char *template = r < 0 ? NULL : template_beside(target);
+    if (!r && asprintf(&plain, "%s%s", *target == '/' ? "" : "./", target) < 0)
+        plain = NULL;
+    AUTO_FREE char *template = plain ? template_beside(plain) : NULL;
     if (!template)
         return err_errno(e, r < 0 ? r : -ENOMEM, "could not write %s", path);
     remove_all_left(template);

@@ -19,7 +19,8 @@ int temp_dir_make(struct temp_dir *t, const char *parent, const char *prefix, st
 
 /*
  * The same for what is to become `path`: in the folder that it is in, or $TMPDIR if it is NULL, or a device or the
- * like. As temp_file_make() it removes what a process that was killed has left of this.
+ * like. It begins with "/" or "./": for programs that would take a dash, or a colon, for something else. As
+ * temp_file_make() it removes what a process that was killed has left of this.
  */
 int temp_dir_make_beside(struct temp_dir *t, const char *path, struct err *e);
 

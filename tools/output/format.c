@@ -128,7 +128,8 @@ int format_check(const char *name, const struct format_order *order, struct err 
     if (disk && order->root)
         return err_set(e, -EINVAL, "could not make %s with --root: its name says where the root is", name);
     if (f->make && order->path && !strcmp(order->path, "-"))
-        return err_set(e, -EINVAL, "could not write %s to standard output: only tars can go there", name);
+        return err_set(e, -EINVAL,
+                       "could not write %s to standard output: it is put together from files; name one with -o", name);
     int r = f->stub ? need_check(&stubs[arm], e) : f->make == make_rpi3 ? rpi3_check(e) : 0;
     if (!r && order->root && !f->make && strcmp(name, "kernel+initrd") != 0)
         return err_set(e, -EINVAL, "could not make %s with a compressed root: it is no image that boots", name);

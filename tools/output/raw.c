@@ -15,6 +15,7 @@
 #define START FAT_MIB   /* of the partition */
 #define GPT_END FAT_MIB /* room for the table's copy */
 #define BOOT_CODE_MAX 440
+#define MBR_MIB_MAX (2 << 20) /* 2^32 sectors */
 
 /* Bytes of the partition when it needs at least `needed`, and `around` bytes of the disk are not its own. */
 static int fit(const struct parts *p, uint64_t needed, uint64_t around, uint64_t *bytes, struct err *e) {
@@ -59,6 +60,9 @@ int make_raw_bios(const struct parts *p, const char *out, struct err *e) {
     uint64_t bytes = 0;
     int r = syslinux_config(p, "/kernel", "/initrd.img", &config, e);
 
+    if (!r && p->size_mib >= MBR_MIB_MAX)
+        r = err_set(e, -EFBIG, "could not make a disk of %llu MiB: one for a PC BIOS has less than %d MiB",
+                    (unsigned long long)p->size_mib, MBR_MIB_MAX);
     if (!r)
         r = parts_text(p, "syslinux.cfg", config.data, config_path, e);
     if (!r)
