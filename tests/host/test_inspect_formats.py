@@ -119,6 +119,32 @@ def test_a_packed_tar_is_seen_through(keelson, want):
     assert seen.pop("name") == "a.tgz" and seen == want
 
 
+@pytest.mark.parametrize("form", ["iso", "raw-bios", "raw-efi", "qcow2-efi", "vmdk"])
+def test_a_folder_may_be_called_anything(keelson, images, form):
+    """What programs take for an offset, a protocol, a list or an option."""
+    for folder in ("x@@1048576", "nbd:a,b", "-x y"):
+        (keelson.home / folder).mkdir()
+        keelson.run("build", "--offline", "--no-sbom", "--format", form, f"--dir={folder}", "--name", "a", "a.yml")
+        assert inspect(keelson, f"./{folder}/a{DISKS[form][0]}")["kernel"]["version"] == "6.1.0-test"
+
+
+def test_a_disk_for_a_bios_has_its_bound(keelson, images):
+    words = ("build", "--offline", "--no-sbom", "--format", "raw-bios", "--size", "2048G", "a.yml")
+    assert "one for a PC BIOS has less than 2097152 MiB" in keelson.fails(*words)
+
+
+def test_a_disk_that_goes_on_in_another_file_is_not_followed(keelson, images):
+    build(keelson, "qcow2-bios")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", keelson.home / "on.qcow2"],
+                   cwd=keelson.home, check=True, timeout=60)
+    assert "it goes on in another file" in keelson.fails("inspect", "on.qcow2")
+    assert "on.qcow2: it goes on in another file" in keelson.fails("run", "--dry-run", "on.qcow2")
+    (keelson.home / "raw.img").write_bytes((keelson.home / "on.qcow2").read_bytes())
+    told = keelson.fails("run", "--dry-run", "--disk", "raw.img", "a.qcow2")
+    assert "could not use disk raw.img: it says that it goes on in another file; give format=qcow2 if that is so" in told
+    keelson.run("run", "--dry-run", "--accel", "tcg", "--disk", "raw.img,format=raw", "a.qcow2")
+
+
 def fails(keelson, name):
     message = keelson.fails("inspect", name)
     assert not list((keelson.home / "tmp").iterdir()), "something is left behind"

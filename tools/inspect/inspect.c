@@ -90,6 +90,9 @@ static int read_raw(struct inspection *in, FILE *f, const struct bootable *b, st
 }
 
 static int read_converted(struct inspection *in, FILE *f, const struct bootable *b, struct err *e) {
+    if (b->elsewhere)
+        return err_set(e, -EINVAL,
+                       "it goes on in another file, which is not looked at: flatten it with qemu-img convert");
     return disk_convert(in, fileno(f), bootable_disk_format(b->kind), e);
 }
 

@@ -87,6 +87,19 @@ static void parse_gzip(const unsigned char *head, size_t len, struct bootable *b
         b->kind = BOOTABLE_TAR;
 }
 
+/* docs/interop/qcow2.txt of QEMU: the offset of a backing file's name; an external data file. */
+static void parse_qcow2(const unsigned char *head, size_t len, struct bootable *b) {
+    static const unsigned char none[8];
+
+    b->elsewhere = !has(head, len, 8, none, sizeof(none)) || (len > 79 && head[7] >= 3 && (head[79] & 4));
+}
+
+static void parse_vmdk(const unsigned char *head, size_t len, struct bootable *b) {
+    static const char hint[] = "parentFileNameHint";
+
+    b->elsewhere = memmem(head, len, hint, sizeof(hint) - 1) != NULL;
+}
+
 /* The first that fits counts: a kernel and an ISO may begin as a disk does. */
 void bootable_parse(const unsigned char *head, size_t len, struct bootable *b) {
     static const struct {
@@ -100,8 +113,8 @@ void bootable_parse(const unsigned char *head, size_t len, struct bootable *b) {
         {TAR_MAGIC_AT, TAR_MAGIC, 5, BOOTABLE_TAR, "", NULL},
         {0x202, "HdrS", 4, BOOTABLE_KERNEL, "amd64", NULL},
         {0x38, "ARM\x64", 4, BOOTABLE_KERNEL, "arm64", NULL},
-        {0, "QFI\xfb", 4, BOOTABLE_QCOW2, "", NULL},
-        {0, "KDMV", 4, BOOTABLE_VMDK, "", NULL},
+        {0, "QFI\xfb", 4, BOOTABLE_QCOW2, "", parse_qcow2},
+        {0, "KDMV", 4, BOOTABLE_VMDK, "", parse_vmdk},
         {0, "conectix", 8, BOOTABLE_VHD, "", NULL},
         {0, "hsqs", 4, BOOTABLE_SQUASHFS, "", NULL},
         {1024, "\xe2\xe1\xf5\xe0", 4, BOOTABLE_EROFS, "", NULL},

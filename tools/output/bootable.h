@@ -31,6 +31,7 @@ struct bootable {
     enum bootable_kind kind;
     const char *arch; /* of a kernel or PE program: "amd64", "arm64"; else "" */
     bool bios, efi;   /* of an ISO or a raw disk: which firmware it is made for */
+    bool elsewhere;   /* a qcow2 or vmdk that says it goes on in another file, or wherever it likes */
 };
 
 #define BOOTABLE_HEAD ((size_t)64 << 10) /* what is looked at */

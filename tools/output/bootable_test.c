@@ -155,6 +155,32 @@ static void a_boot_catalogue_tells_an_isos_firmware(void **state) {
     assert_true(b.efi && !b.bios);
 }
 
+/* What a guest may have written onto its disk must not make the host read other files for it. */
+static void disks_that_go_on_elsewhere_are_told(void **state) {
+    unsigned char disk[1024] = {'Q', 'F', 'I', 0xfb, 0, 0, 0, 3};
+    struct bootable b;
+
+    (void)state;
+    bootable_parse(disk, sizeof(disk), &b);
+    assert_true(b.kind == BOOTABLE_QCOW2 && !b.elsewhere);
+    disk[15] = 200; /* where the backing file's name is */
+    bootable_parse(disk, sizeof(disk), &b);
+    assert_true(b.elsewhere);
+    disk[15] = 0;
+    disk[79] = 4; /* its data are in a file of their own */
+    bootable_parse(disk, sizeof(disk), &b);
+    assert_true(b.elsewhere);
+    disk[7] = 2; /* a version that has no such feature */
+    bootable_parse(disk, sizeof(disk), &b);
+    assert_false(b.elsewhere);
+    memcpy(disk, "KDMV", 4);
+    bootable_parse(disk, sizeof(disk), &b);
+    assert_true(b.kind == BOOTABLE_VMDK && !b.elsewhere);
+    memcpy(disk + 512, "parentFileNameHint=\"x\"", 22);
+    bootable_parse(disk, sizeof(disk), &b);
+    assert_true(b.elsewhere);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_are_known_by_their_magic),
@@ -164,6 +190,7 @@ int main(void) {
         cmocka_unit_test(other_forms_of_an_appliance_do_not_boot),
         cmocka_unit_test(disks_have_a_format_for_qemu),
         cmocka_unit_test(a_boot_catalogue_tells_an_isos_firmware),
+        cmocka_unit_test(disks_that_go_on_elsewhere_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,9 @@ int boot_find(struct run_options *o, struct run_boot *b, struct err *e) {
         return err_set(e, -EINVAL, "could not boot %s: it is %s; %s", o->name, bootable_name(b->is.kind),
                        b->is.kind == BOOTABLE_KERNEL ? "name it without its -kernel"
                                                      : "an ISO, a disk with a partition table or a UKI can be booted");
+    if (b->is.elsewhere)
+        return err_set(e, -EINVAL, "could not boot %s: it goes on in another file; flatten it with qemu-img convert",
+                       o->name);
     if (o->iso && b->is.kind != BOOTABLE_ISO)
         return err_set(e, -EINVAL, "could not boot %s as a CD: it is %s", o->name, bootable_name(b->is.kind));
     if (o->cmdline_add && b->is.kind != BOOTABLE_KERNEL)

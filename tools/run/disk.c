@@ -18,7 +18,13 @@ static int create(const struct run_disk *d, struct err *e) {
         return err_set(e, -ENOENT, "could not open disk %s: no such file, and no size= to make it", d->path);
     char size[32];
     (void)snprintf(size, sizeof(size), "%lluM", (unsigned long long)d->size_mib);
-    const char *const argv[] = {"qemu-img", "create", "-q", "-f", d->format, "--", d->path, size, NULL};
+    AUTO_FREE char *path = NULL;
+    /* A colon would make a protocol of what comes before it. */
+    if (asprintf(&path, "%s%s", *d->path == '/' ? "" : "./", d->path) < 0) {
+        path = NULL;
+        return err_errno(e, -ENOMEM, "could not make disk %s", d->path);
+    }
+    const char *const argv[] = {"qemu-img", "create", "-q", "-f", d->format, "--", path, size, NULL};
     struct spawn s = SPAWN_INIT;
     s.argv = argv;
     int status;
@@ -47,8 +53,13 @@ int disk_prepare(struct run_disk *d, bool dry_run, struct err *e) {
     int r = bootable_look_fd(fd, &is);
     if (r < 0)
         return err_errno(e, r, "could not read disk %s", d->path);
-    /* Of what a guest may have written itself no more is believed than it needs to be: other formats name other files.
-     */
+    /* A guest may have written that itself, onto a raw disk: then it would read files of the host. */
+    if (is.elsewhere)
+        return err_set(
+            e, -EINVAL,
+            "could not use disk %s: it says that it goes on in another file; give format=qcow2 if that is so, "
+            "and format=raw if its contents are no business of the host",
+            d->path);
     (void)snprintf(d->format, sizeof(d->format), "%s",
                    bootable_disk_format(is.kind == BOOTABLE_QCOW2 ? is.kind : BOOTABLE_RAW));
     return 0;

@@ -260,7 +260,7 @@ static int set_netboot(struct run_options *o, const char *value, struct err *e) 
 
 static int set_state(struct run_options *o, const char *value, struct err *e) {
     (void)e;
-    o->state = value;
+    o->state = *value ? value : NULL;
     return 0;
 }
 

@@ -42,6 +42,19 @@ static char *comma_quoted(const char *text) {
     return out;
 }
 
+/* The same for a file: before the first slash a colon would make a protocol of what comes before it. */
+static char *file_quoted(const char *path) {
+    AUTO_FREE char *from_here = NULL;
+
+    if (path[strcspn(path, "/:")] != ':')
+        return comma_quoted(path);
+    if (asprintf(&from_here, "./%s", path) < 0) {
+        from_here = NULL;
+        return NULL;
+    }
+    return comma_quoted(from_here);
+}
+
 static void add_machine(struct qemu_command *q, int *r, const struct run_options *o, const char *accel) {
     bool kvm = strcmp(accel, "kvm") == 0;
     bool x86 = o->arch == RUN_X86_64;
@@ -141,7 +154,7 @@ static int add_network(struct qemu_command *q, int *r, const struct run_options 
 
 static int add_disks(struct qemu_command *q, int *r, const struct run_options *o) {
     for (size_t i = 0; i < o->disks_len; i++) {
-        AUTO_FREE char *path = comma_quoted(o->disks[i].path);
+        AUTO_FREE char *path = file_quoted(o->disks[i].path);
         if (!path)
             return -ENOMEM;
         add(q, r, "-drive");
@@ -216,7 +229,7 @@ static int add_firmware(struct qemu_command *q, int *r, const struct run_boot *b
 
 /* The appliance runs from memory: a disk image is never written to. */
 static int add_medium(struct qemu_command *q, int *r, const struct run_options *o, const struct run_boot *b) {
-    AUTO_FREE char *path = comma_quoted(b->path);
+    AUTO_FREE char *path = file_quoted(b->path);
     bool cd = b->is.kind == BOOTABLE_ISO && !o->usb;
 
     if (!path)
@@ -239,7 +252,7 @@ static int add_medium(struct qemu_command *q, int *r, const struct run_options *
 
 /* As a SCSI CD: Debian's kernel for virtual machines has no driver for the one that the firmware knows. */
 static int add_data(struct qemu_command *q, int *r, const struct run_boot *b) {
-    AUTO_FREE char *path = comma_quoted(b->data_iso);
+    AUTO_FREE char *path = file_quoted(b->data_iso);
 
     if (!path)
         return -ENOMEM;
@@ -256,7 +269,7 @@ static int add_data(struct qemu_command *q, int *r, const struct run_boot *b) {
 
 /* The first of the virtio disks. */
 static int add_root(struct qemu_command *q, int *r, const struct run_boot *b) {
-    AUTO_FREE char *path = comma_quoted(b->root);
+    AUTO_FREE char *path = file_quoted(b->root);
 
     if (!path)
         return -ENOMEM;

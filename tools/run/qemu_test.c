@@ -115,7 +115,7 @@ static void doubles_commas_in_file_names(void **state) {
     (void)state;
     AUTO_BUF struct buf line = BUF_INIT;
     struct run_options o = options();
-    o.disks[0] = (struct run_disk){.path = "a,b.img", .format = "raw"};
+    o.disks[0] = (struct run_disk){.path = "a:,b.img", .format = "raw"};
     o.disks_len = 1;
     o.channels[0] = (struct run_channel){.name = "test.0", .path = "s,1"};
     o.channels_len = 1;
@@ -123,7 +123,8 @@ static void doubles_commas_in_file_names(void **state) {
     o.devices_len = 1;
     o.no_reboot = true;
     command(&o, "tcg", &line);
-    assert_non_null(strstr(line.data, "if=none,id=disk0,format=raw,file=a,,b.img -device virtio-blk-pci,drive=disk0"));
+    assert_non_null(
+        strstr(line.data, "if=none,id=disk0,format=raw,file=./a:,,b.img -device virtio-blk-pci,drive=disk0"));
     assert_non_null(strstr(line.data, "-device virtio-serial-pci -chardev socket,id=channel0,path=s,,1,server=on"));
     assert_non_null(strstr(line.data, "virtserialport,chardev=channel0,name=test.0"));
     assert_non_null(strstr(line.data, "-device usb-tablet -no-reboot\n"));
