@@ -151,7 +151,7 @@ def test_a_root_that_stays_compressed(kind, folder, boot, build_format):
     vm.wait_for("service list | grep -q '^sleeper *running'")
     root = [line.split() for line in vm.run("cat /proc/mounts").stdout.splitlines() if line.split()[1] == "/"][-1]
     assert root[2] == kind and root[0].startswith("/dev/loop"), root
-    assert vm.run("stat -c '%a %u:%g' /etc/init.d/001-test-agent /tmp").stdout == "755 0:0\n1777 0:0\n"
+    assert vm.run("stat -c '%a %u:%g' / /etc/init.d/001-test-agent /tmp").stdout == "755 0:0\n755 0:0\n1777 0:0\n"
     assert vm.poweroff() == 0
 
 
