@@ -121,11 +121,12 @@ def test_a_packed_tar_is_seen_through(keelson, want):
 
 @pytest.mark.parametrize("form", ["iso", "raw-bios", "raw-efi", "qcow2-efi", "vmdk"])
 def test_a_folder_may_be_called_anything(keelson, images, form):
-    """What programs take for an offset, a protocol, a list or an option."""
-    for folder in ("x@@1048576", "nbd:a,b", "-x y"):
+    """What programs take for an offset, a protocol, a list, an option, or for a shell."""
+    for folder in ("x@@1048576", "nbd:a,b", "-x y", "$(touch ran)`touch ran`"):
         (keelson.home / folder).mkdir()
         keelson.run("build", "--offline", "--no-sbom", "--format", form, f"--dir={folder}", "--name", "a", "a.yml")
         assert inspect(keelson, f"./{folder}/a{DISKS[form][0]}")["kernel"]["version"] == "6.1.0-test"
+    assert not list(keelson.home.rglob("ran"))
 
 
 def test_a_disk_for_a_bios_has_its_bound(keelson, images):

@@ -91,7 +91,8 @@ static void parse_gzip(const unsigned char *head, size_t len, struct bootable *b
 static void parse_qcow2(const unsigned char *head, size_t len, struct bootable *b) {
     static const unsigned char none[8];
 
-    b->elsewhere = !has(head, len, 8, none, sizeof(none)) || (len > 79 && head[7] >= 3 && (head[79] & 4));
+    b->elsewhere =
+        (len >= 16 && !has(head, len, 8, none, sizeof(none))) || (len > 79 && head[7] >= 3 && (head[79] & 4));
 }
 
 static void parse_vmdk(const unsigned char *head, size_t len, struct bootable *b) {

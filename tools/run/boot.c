@@ -77,7 +77,8 @@ static bool needs_efi(const struct run_options *o, const struct run_boot *b) {
         return true;
     if (b->is.kind == BOOTABLE_ISO || b->is.kind == BOOTABLE_RAW)
         return b->is.efi && !b->is.bios;
-    return o->name && strstr(o->name, "-efi.") != NULL;
+    const char *slash = o->name ? strrchr(o->name, '/') : NULL;
+    return o->name && strstr(slash ? slash : o->name, "-efi.") != NULL;
 }
 
 static int settle_firmware(const struct run_options *o, struct run_boot *b, struct err *e) {

@@ -10,6 +10,7 @@
 
 #include "lib/spawn.h"
 #include "tools/output/bootable.h"
+#include "tools/output/program.h"
 
 #define CREATE_DEADLINE_MS 60000
 
@@ -18,6 +19,10 @@ static int create(const struct run_disk *d, struct err *e) {
         return err_set(e, -ENOENT, "could not open disk %s: no such file, and no size= to make it", d->path);
     char size[32];
     (void)snprintf(size, sizeof(size), "%lluM", (unsigned long long)d->size_mib);
+    static const struct need need = {"qemu-img", "qemu-utils"};
+    int r = need_check(&need, e);
+    if (r < 0)
+        return err_wrap(e, r, "could not make disk %s", d->path);
     AUTO_FREE char *path = NULL;
     /* A colon would make a protocol of what comes before it. */
     if (asprintf(&path, "%s%s", *d->path == '/' ? "" : "./", d->path) < 0) {
@@ -28,7 +33,7 @@ static int create(const struct run_disk *d, struct err *e) {
     struct spawn s = SPAWN_INIT;
     s.argv = argv;
     int status;
-    int r = spawn_wait(&s, CREATE_DEADLINE_MS, &status, e);
+    r = spawn_wait(&s, CREATE_DEADLINE_MS, &status, e);
     if (r < 0)
         return err_wrap(e, r, "could not make disk %s", d->path);
     char reason[64];

@@ -88,12 +88,12 @@ static int parse_port(const char *text, uint16_t *port) {
     return 0;
 }
 
-static bool is_address(const char *text) {
-    struct in6_addr unused;
-    return inet_pton(AF_INET, text, &unused) == 1 || inet_pton(AF_INET6, text, &unused) == 1;
+/* QEMU's user network forwards from these only. */
+static bool is_ipv4(const char *text) {
+    struct in_addr unused;
+    return inet_pton(AF_INET, text, &unused) == 1;
 }
 
-/* Takes [ADDRESS:]HOST:GUEST apart from its end, since an IPv6 address has colons of its own. */
 static bool split_publish(char *spec, struct run_publish *p) {
     char *slash = strchr(spec, '/');
     if (slash) {
@@ -109,11 +109,7 @@ static bool split_publish(char *spec, struct run_publish *p) {
     char *host = strrchr(spec, ':');
     if (host) {
         *host++ = '\0';
-        size_t len = strlen(spec);
-        bool bracketed = len > 1 && spec[0] == '[' && spec[len - 1] == ']';
-        if (!copy_part(p->address, sizeof(p->address), bracketed ? spec + 1 : spec,
-                       bracketed ? spec + len - 1 : NULL) ||
-            !is_address(p->address))
+        if (!copy_part(p->address, sizeof(p->address), spec, NULL) || !is_ipv4(p->address))
             return false;
     }
     return parse_port(host ? host : spec, &p->host) == 0 && parse_port(guest, &p->guest) == 0;
@@ -125,9 +121,11 @@ static int set_publish(struct run_options *o, const char *value, struct err *e) 
     struct run_publish p = {0};
     char spec[128];
     if (!copy_part(spec, sizeof(spec), value, NULL) || !split_publish(spec, &p))
-        return err_set(e, -EINVAL,
-                       "could not understand --publish %s: want [ADDRESS:]HOST:GUEST[/tcp|/udp], ports 1 to 65535",
-                       value);
+        return err_set(
+            e, -EINVAL,
+            "could not understand --publish %s: want [ADDRESS:]HOST:GUEST[/tcp|/udp], an IPv4 address and ports "
+            "1 to 65535",
+            value);
     o->publish[o->publish_len++] = p;
     return 0;
 }

@@ -15,7 +15,7 @@
 #define RUN_CHANNELS_MAX 8
 #define RUN_DEVICES_MAX 16
 #define RUN_SHARES_MAX 8
-#define RUN_ADDRESS_MAX 46 /* an IPv6 address in text */
+#define RUN_ADDRESS_MAX 16 /* an IPv4 address in text */
 #define RUN_PATH_MAX 4096
 
 enum run_arch { RUN_X86_64, RUN_AARCH64 };

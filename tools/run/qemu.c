@@ -136,9 +136,7 @@ static int add_network(struct qemu_command *q, int *r, const struct run_options 
         return -ENOMEM;
     for (size_t i = 0; i < o->publish_len; i++) {
         const struct run_publish *p = &o->publish[i];
-        bool v6 = strchr(p->address, ':') != NULL;
-        if (buf_printf(&net, ",hostfwd=%s:%s%s%s:%u-:%u", p->udp ? "udp" : "tcp", v6 ? "[" : "", p->address,
-                       v6 ? "]" : "", p->host, p->guest) < 0)
+        if (buf_printf(&net, ",hostfwd=%s:%s:%u-:%u", p->udp ? "udp" : "tcp", p->address, p->host, p->guest) < 0)
             return -ENOMEM;
     }
     if (o->netboot && add_netboot(&net, o->netboot) < 0)

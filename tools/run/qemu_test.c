@@ -100,11 +100,11 @@ static void forwards_ports(void **state) {
     struct run_options o = options();
     o.publish[0] = (struct run_publish){.host = 8080, .guest = 80};
     o.publish[1] = (struct run_publish){.address = "127.0.0.1", .host = 53, .guest = 5353, .udp = true};
-    o.publish[2] = (struct run_publish){.address = "::1", .host = 1, .guest = 2};
+    o.publish[2] = (struct run_publish){.address = "10.0.0.1", .host = 1, .guest = 2};
     o.publish_len = 3;
     command(&o, "tcg", &line);
     assert_non_null(strstr(line.data, "user,id=net0,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:53-:5353,"
-                                      "hostfwd=tcp:[::1]:1-:2"));
+                                      "hostfwd=tcp:10.0.0.1:1-:2"));
     buf_reset(&line);
     o.network = false;
     command(&o, "tcg", &line);
