@@ -129,6 +129,31 @@ def test_a_folder_may_be_called_anything(keelson, images, form):
     assert not list(keelson.home.rglob("ran"))
 
 
+# A qemu-img whose random number is a small one, as it is every sixteenth time.
+SHORT_ID = """#!/usr/bin/python3
+import os, re, subprocess, sys
+status = subprocess.run(["/usr/bin/qemu-img", *sys.argv[1:]]).returncode
+with open(sys.argv[-1], "r+b") as f:
+    f.seek(512)
+    text = f.read(1024).rstrip(b"\\0")
+    f.seek(512)
+    f.write(re.sub(rb"^CID=.*$", b"CID=c0ffe", text, flags=re.M).ljust(1024, b"\\0"))
+sys.exit(status)
+"""
+
+
+def test_a_vmdk_has_the_same_id_whatever_it_was(keelson, images):
+    build(keelson, "vmdk")
+    plain = (keelson.home / "a.vmdk").read_bytes()
+    (keelson.home / "bin").mkdir()
+    (keelson.home / "bin/qemu-img").write_text(SHORT_ID)
+    (keelson.home / "bin/qemu-img").chmod(0o755)
+    keelson.env["PATH"] = f"{keelson.home}/bin:{keelson.env['PATH']}"
+    build(keelson, "vmdk")
+    assert (keelson.home / "a.vmdk").read_bytes() == plain
+    assert inspect(keelson, "a.vmdk")["kernel"]["version"] == "6.1.0-test"
+
+
 def test_a_disk_for_a_bios_has_its_bound(keelson, images):
     words = ("build", "--offline", "--no-sbom", "--format", "raw-bios", "--size", "2048G", "a.yml")
     assert "one for a PC BIOS has less than 2097152 MiB" in keelson.fails(*words)

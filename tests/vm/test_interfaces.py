@@ -137,7 +137,7 @@ def test_services_have_their_interfaces_in_every_life(build, boot):
         if svcd_dies:
             old = vm.run("pidof /usr/bin/svcd").stdout.strip()
             vm.run(f"kill -9 {old}")
-            vm.wait_for(f"new=$(pidof /usr/bin/svcd) && [ \"$new\" != {old} ] && service list | grep -q '^pair *running'")
+            vm.wait_for(f"new=$(pidof /usr/bin/svcd) && [ \"$new\" != \"{old}\" ] && service list | grep -q '^pair *running'")
         if svcd_dies is not None:
             # The old namespaces are still bound when they start again, and the old interfaces in them.
             vm.run(f"kill -9 {pair} {owner}")

@@ -56,7 +56,7 @@ def check_services_outlive_containerd_and_svcd(vm):
     for daemon in ("containerd", "svcd"):
         old = vm.run(f"pidof /usr/bin/{daemon}").stdout.strip()
         vm.run(f"kill -9 {old}")
-        vm.wait_for(f"new=$(pidof /usr/bin/{daemon}) && [ \"$new\" != {old} ]")
+        vm.wait_for(f"new=$(pidof /usr/bin/{daemon}) && [ \"$new\" != \"{old}\" ]")
         vm.wait_for(f"service list | grep '^steady *running' | grep -qw {pid}")
         assert vm.run(f"{CTR} task ls | grep -w {pid}").stdout.split()[2] == "RUNNING"
     # And it is still watched over.
@@ -118,7 +118,7 @@ def test_what_a_container_puts_in_place_of_its_log_holds_nobody_up(build, boot):
     vm.wait_for(f"[ $(service list | awk '$1 == \"frantic\" {{print $4}}') -gt {crashes + 1} ]")
     vm.run("service restart steady")
     vm.run("service stop frantic")
-    assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/cgroup").stdout == "0::/containerd\n"
+    assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/cgroup").stdout == "0::/keelson.containerd\n"
     # Memory runs out for containers first.
     assert vm.run("cat /proc/$(pidof /usr/bin/svcd)/oom_score_adj").stdout == "-999\n"
     assert vm.run("cat /proc/$(pidof /usr/bin/containerd)/oom_score_adj").stdout == "-999\n"

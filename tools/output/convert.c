@@ -54,9 +54,9 @@ static int open_image(const char *path, uint64_t *size, struct err *e) {
     return steal_fd(&fd);
 }
 
-/* A descriptor's "CID=xxxxxxxx" line. */
+/* A descriptor's "CID=xxxxxxxx" line: its number is random, and has no zeros in front. */
 static int settle_vmdk(const struct parts *p, const char *path, struct err *e) {
-    char text[VMDK_DESCRIPTOR + 1] = "", id[9];
+    char text[VMDK_DESCRIPTOR + 1] = "", settled[VMDK_DESCRIPTOR + 1] = "";
     uint64_t size;
     AUTO_CLOSE int fd = open_image(path, &size, e);
 
@@ -64,11 +64,13 @@ static int settle_vmdk(const struct parts *p, const char *path, struct err *e) {
         return fd;
     if (pread(fd, text, VMDK_DESCRIPTOR, VMDK_DESCRIPTOR_AT) != VMDK_DESCRIPTOR)
         return err_set(e, -EIO, "could not read %s", path);
-    const char *found = strstr(text, "\nCID=");
-    if (!found)
+    const char *id = strstr(text, "\nCID="), *end = id ? strchr(id + 1, '\n') : NULL;
+    if (!end)
         return err_set(e, -EBADMSG, "could not find the id in %s", path);
-    (void)snprintf(id, sizeof(id), "%08x", parts_serial(p));
-    if (pwrite(fd, id, 8, VMDK_DESCRIPTOR_AT + (off_t)(found + 5 - text)) != 8)
+    if (snprintf(settled, sizeof(settled), "%.*s%08x%s", (int)(id + 5 - text), text, parts_serial(p), end) >
+        VMDK_DESCRIPTOR)
+        return err_set(e, -EBADMSG, "could not write %s: its descriptor is too long", path);
+    if (pwrite(fd, settled, VMDK_DESCRIPTOR, VMDK_DESCRIPTOR_AT) != VMDK_DESCRIPTOR)
         return err_errno(e, -errno, "could not write %s", path);
     return 0;
 }
