@@ -24,10 +24,10 @@ static const struct {
     const struct need *needs;
 } kinds[] = {
     [ROOT_INITRAMFS] = {"", (const struct need[]){{NULL, NULL}}},
-    [ROOT_SQUASHFS] = {"exec sqfstar -quiet -no-progress -exit-on-error -reproducible -root-mode 0755 -root-uid 0 "
-                       "-root-gid 0 -comp zstd \"$1\" "
-                       "<\"$0/tree.tar\"",
-                       (const struct need[]){{"sqfstar", "squashfs-tools"}, {NULL, NULL}}},
+    /* The root folder is its builder's, whatever it is told: a fakeroot's is root's. */
+    [ROOT_SQUASHFS] = {"exec fakeroot sqfstar -quiet -no-progress -exit-on-error -reproducible -root-mode 0755 -comp "
+                       "zstd \"$1\" <\"$0/tree.tar\"",
+                       (const struct need[]){{"sqfstar", "squashfs-tools"}, {"fakeroot", "fakeroot"}, {NULL, NULL}}},
     [ROOT_EROFS] = {IN_A_TREE("mkfs.erofs --quiet -zlz4hc -C65536 -T" IMAGE_TIME_TEXT " -U" EROFS_ID
                               " \"$1\" \"$0/tree\""),
                     (const struct need[]){
