@@ -40,40 +40,54 @@
 #define AMD64 1
 #define ARM64 2
 
-/* Formats with a UKI need the stub of their architecture: see stub_of(). */
+typedef int check_fn(const struct format_order *order, struct err *e);
+
+/* A UKI is made of the stub of its architecture. */
+static int check_stub(const struct format_order *order, struct err *e) {
+    static const struct need amd64 = {EFI_STUB_AMD64, "systemd-boot-efi"};
+    static const struct need arm64 = {EFI_STUB_ARM64, "systemd-boot-efi:arm64"};
+
+    return need_check(strcmp(order->arch, "arm64") ? &amd64 : &arm64, e);
+}
+
+static int check_rpi3(const struct format_order *order, struct err *e) {
+    (void)order;
+    return rpi3_check(e);
+}
+
 static const struct format {
     const char *name, *suffix;
     unsigned arches;
-    bool stub;
+    check_fn *check;     /* what else it needs; NULL: nothing */
     image_make_fn *make; /* NULL: not an image of a machine's disk */
     const struct need *needs;
+    const char *trees; /* the device trees that `make` takes: image_output.h */
 } formats[] = {
-    {"kernel+initrd", "", AMD64 | ARM64, false, NULL, NULL},
-    {"tar", ".tar", AMD64 | ARM64, false, NULL, NULL},
-    {"tar-kernel-initrd", "-initrd.tar", AMD64 | ARM64, false, NULL, NULL},
-    {"docker", ".docker", AMD64 | ARM64, false, NULL, NULL},
-    {"iso", ".iso", AMD64, false, make_iso_hybrid, NEEDS(NEED_XORRISO, NEED_ISOLINUX, NEED_GRUB, FAT_NEEDS)},
-    {"iso-bios", ".iso", AMD64, false, make_iso_bios, NEEDS(NEED_XORRISO, NEED_ISOLINUX)},
-    {"iso-efi", "-efi.iso", AMD64 | ARM64, true, make_iso_efi, NEEDS(NEED_XORRISO, FAT_NEEDS)},
-    {"iso-efi-initrd", "-efi-initrd.iso", AMD64 | ARM64, true, make_iso_efi, NEEDS(NEED_XORRISO, FAT_NEEDS)},
-    {"raw-bios", "-bios.img", AMD64, false, make_raw_bios, NEEDS(NEED_RAW_BIOS)},
-    {"raw-efi", "-efi.img", AMD64 | ARM64, true, make_raw_efi, NEEDS(FAT_NEEDS, {"sfdisk", "fdisk"})},
-    {"qcow2-bios", ".qcow2", AMD64, false, make_qcow2_bios, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG)},
-    {"qcow2-efi", "-efi.qcow2", AMD64 | ARM64, true, make_qcow2_efi,
-     NEEDS(FAT_NEEDS, {"sfdisk", "fdisk"}, NEED_QEMU_IMG)},
-    {"aws", ".raw", AMD64, false, make_raw_bios, NEEDS(NEED_RAW_BIOS)},
-    {"gcp", ".img.tar.gz", AMD64, false, make_gcp, NEEDS(NEED_RAW_BIOS, {"tar", "tar"}, {"gzip", "gzip"})},
-    {"vhd", ".vhd", AMD64, false, make_vhd, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG)},
-    {"dynamic-vhd", ".vhd", AMD64, false, make_dynamic_vhd, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG)},
-    {"vmdk", ".vmdk", AMD64, false, make_vmdk, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG)},
-    {"uki", ".efi", AMD64 | ARM64, true, make_uki, NULL},
-    {"rpi3", ".tar", ARM64, false, make_rpi3, NULL},
-    {"kernel+squashfs", "-squashfs.img", AMD64 | ARM64, false, NULL, NULL},
-    {"kernel+erofs", "-erofs.img", AMD64 | ARM64, false, NULL, NULL},
-    {"kernel+iso", ".iso", AMD64 | ARM64, false, NULL, NULL},
+    {"kernel+initrd", "", AMD64 | ARM64, NULL, NULL, NULL, NULL},
+    {"tar", ".tar", AMD64 | ARM64, NULL, NULL, NULL, NULL},
+    {"tar-kernel-initrd", "-initrd.tar", AMD64 | ARM64, NULL, NULL, NULL, NULL},
+    {"docker", ".docker", AMD64 | ARM64, NULL, NULL, NULL, NULL},
+    {"iso", ".iso", AMD64, NULL, make_iso_hybrid, NEEDS(NEED_XORRISO, NEED_ISOLINUX, NEED_GRUB, FAT_NEEDS), NULL},
+    {"iso-bios", ".iso", AMD64, NULL, make_iso_bios, NEEDS(NEED_XORRISO, NEED_ISOLINUX), NULL},
+    {"iso-efi", "-efi.iso", AMD64 | ARM64, check_stub, make_iso_efi, NEEDS(NEED_XORRISO, FAT_NEEDS), NULL},
+    {"iso-efi-initrd", "-efi-initrd.iso", AMD64 | ARM64, check_stub, make_iso_efi, NEEDS(NEED_XORRISO, FAT_NEEDS),
+     NULL},
+    {"raw-bios", "-bios.img", AMD64, NULL, make_raw_bios, NEEDS(NEED_RAW_BIOS), NULL},
+    {"raw-efi", "-efi.img", AMD64 | ARM64, check_stub, make_raw_efi, NEEDS(FAT_NEEDS, {"sfdisk", "fdisk"}), NULL},
+    {"qcow2-bios", ".qcow2", AMD64, NULL, make_qcow2_bios, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG), NULL},
+    {"qcow2-efi", "-efi.qcow2", AMD64 | ARM64, check_stub, make_qcow2_efi,
+     NEEDS(FAT_NEEDS, {"sfdisk", "fdisk"}, NEED_QEMU_IMG), NULL},
+    {"aws", ".raw", AMD64, NULL, make_raw_bios, NEEDS(NEED_RAW_BIOS), NULL},
+    {"gcp", ".img.tar.gz", AMD64, NULL, make_gcp, NEEDS(NEED_RAW_BIOS, {"tar", "tar"}, {"gzip", "gzip"}), NULL},
+    {"vhd", ".vhd", AMD64, NULL, make_vhd, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG), NULL},
+    {"dynamic-vhd", ".vhd", AMD64, NULL, make_dynamic_vhd, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG), NULL},
+    {"vmdk", ".vmdk", AMD64, NULL, make_vmdk, NEEDS(NEED_RAW_BIOS, NEED_QEMU_IMG), NULL},
+    {"uki", ".efi", AMD64 | ARM64, check_stub, make_uki, NULL, NULL},
+    {"rpi3", ".tar", ARM64, check_rpi3, make_rpi3, NULL, RPI3_TREES},
+    {"kernel+squashfs", "-squashfs.img", AMD64 | ARM64, NULL, NULL, NULL, NULL},
+    {"kernel+erofs", "-erofs.img", AMD64 | ARM64, NULL, NULL, NULL, NULL},
+    {"kernel+iso", ".iso", AMD64 | ARM64, NULL, NULL, NULL, NULL},
 };
-
-static const struct need stubs[] = {{EFI_STUB_AMD64, "systemd-boot-efi"}, {EFI_STUB_ARM64, "systemd-boot-efi:arm64"}};
 
 /* Formats whose root is a disk beside the kernel. */
 static const struct {
@@ -130,7 +144,7 @@ int format_check(const char *name, const struct format_order *order, struct err 
     if (f->make && order->path && !strcmp(order->path, "-"))
         return err_set(e, -EINVAL,
                        "could not write %s to standard output: it is put together from files; name one with -o", name);
-    int r = f->stub ? need_check(&stubs[arm], e) : f->make == make_rpi3 ? rpi3_check(e) : 0;
+    int r = f->check ? f->check(order, e) : 0;
     if (!r && order->root && !f->make && strcmp(name, "kernel+initrd") != 0)
         return err_set(e, -EINVAL, "could not make %s with a compressed root: it is no image that boots", name);
     for (const struct need *n = root_image_needs(disk ? disk : order->root); n->name && !r; n++)
@@ -199,6 +213,6 @@ int format_open(const char *name, const struct format_order *order, struct outpu
         return output_kernel_root_new(order->base, path, root_of_disk(name), out, e);
     if (!strcmp(name, "tar-kernel-initrd"))
         return output_tar_kernel_initrd_new(path, order->compression, out, e);
-    return f->make ? output_image_new(path, f->make, f->make == make_rpi3 ? RPI3_TREES : NULL, order, out, e)
+    return f->make ? output_image_new(path, f->make, f->trees, order, out, e)
                    : output_tar_new(path, !strcmp(name, "docker"), out, e);
 }
