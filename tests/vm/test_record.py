@@ -80,7 +80,7 @@ def broken_disk(folder):
 
 
 def test_onboot_containers_that_fail_are_all_named(folder):
-    v = record.wait(build(folder, ONBOOT_YAML), "--mem", "512", "--disk", broken_disk(folder))
+    v = record.wait(build(folder, ONBOOT_YAML), "--mem", "512", "--disk", f"{broken_disk(folder)},format=qcow2")
     assert (v.status, v.verdict) == (2, "failed"), v.console
     for i, (name, (_, words)) in enumerate(ONBOOT.items()):
         text = v.text(f"onboot/{i:03}-{name}")
