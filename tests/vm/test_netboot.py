@@ -40,7 +40,10 @@ def boots(name, firmware, *options):
     assert v.record["firmware"] == firmware.lower()
 
 
-def test_ipxe_loads_from_keelson_serve(appliance):
+def test_ipxe_loads_from_the_menu_of_keelson_serve(appliance):
+    """The first image is one for another architecture: the menu does not have it."""
+    (appliance / "arm-kernel").write_bytes(bytes(0x38) + b"ARM\x64" + bytes(4096))
+    (appliance / "arm-initrd.img").write_bytes(b"")
     serve = subprocess.Popen([harness.KEELSON, "serve", "--listen", "127.0.0.1", "--port", "0", "--no-uki", appliance],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -48,7 +51,7 @@ def test_ipxe_loads_from_keelson_serve(appliance):
         while not (port := re.search(r"127\.0\.0\.1:(\d+)", said)) and (line := serve.stdout.readline()):
             said += line
         assert port, said
-        boots("iPXE over HTTP", "BIOS", "--netboot", f"http://10.0.2.2:{port[1]}/pxe.ipxe")
+        boots("iPXE over HTTP", "BIOS", "--netboot", f"http://10.0.2.2:{port[1]}/boot.ipxe")
     finally:
         serve.terminate()
         serve.wait(20)

@@ -15,8 +15,6 @@
 #include "tools/serve/catalog.h"
 #include "tools/serve/range.h"
 
-#define CMDLINE_FILE_MAX 65536
-
 struct http {
     struct MHD_Daemon *daemon;
     const char *dir, *made;
@@ -85,21 +83,6 @@ static enum MHD_Result answer_file(const struct http *h, struct MHD_Connection *
     return done;
 }
 
-/* The appliance's command line; "" if it has none. */
-static int read_cmdline(const struct http *h, const char *name, struct buf *out) {
-    AUTO_FREE char *path = NULL;
-
-    if (asprintf(&path, "%s/%s-cmdline", h->dir, name) < 0)
-        return -ENOMEM;
-    int r = buf_puts(out, "");
-    if (!r && access(path, F_OK) == 0)
-        r = read_file(path, CMDLINE_FILE_MAX, out, NULL);
-    for (char *p = out->data; !r && *p; p++)
-        if (*p == '\n')
-            *p = ' ';
-    return r;
-}
-
 /* 0: text is in out; -ENOENT: it is none of our pages. */
 static int make_page(const struct http *h, const char *name, struct buf *out) {
     AUTO_BUF struct buf cmdline = BUF_INIT;
@@ -111,15 +94,15 @@ static int make_page(const struct http *h, const char *name, struct buf *out) {
     int r = catalog_read(h->dir, &c, NULL);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < c.len; i++) /* all have one by now: found, or made at the start */
-        c.v[i].uki = c.v[i].uki || *h->made;
+    if (*h->made)
+        catalog_add_ukis(&c, h->made);
     if (!*name)
         return catalog_index(&c, out);
     if (!strcmp(name, "boot.ipxe"))
         return catalog_menu(&c, out);
     for (size_t i = 0; i < c.len; i++)
         if (strlen(c.v[i].name) == stem && !strncmp(c.v[i].name, name, stem)) {
-            r = read_cmdline(h, c.v[i].name, &cmdline);
+            r = catalog_cmdline(h->dir, c.v[i].name, &cmdline);
             return r < 0 ? r : catalog_script(&c.v[i], cmdline.data, out);
         }
     return -ENOENT;

@@ -18,7 +18,6 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/temp.h"
-#include "tools/output/bootable.h"
 #include "tools/output/uki.h"
 #include "tools/serve/catalog.h"
 #include "tools/serve/dnsmasq.h"
@@ -87,14 +86,11 @@ static int parse_options(int argc, char **argv, struct options *o) {
 static int make_uki_for(const char *dir, const struct appliance *a, const char *made, struct err *e) {
     AUTO_FREE struct parts *p = calloc(1, sizeof(*p));
     AUTO_FREE char *base = path_join(dir, a->name);
-    AUTO_FREE char *kernel = NULL, *out = NULL;
-    struct bootable b;
+    AUTO_FREE char *out = NULL;
 
-    if (!p || !base || asprintf(&kernel, "%s-kernel", base) < 0 || asprintf(&out, "%s/%s.efi", made, a->name) < 0)
+    if (!p || !base || asprintf(&out, "%s/%s.efi", made, a->name) < 0)
         return err_errno(e, -ENOMEM, "could not make a UKI");
-    int r = bootable_look(kernel, &b, e);
-    if (!r)
-        r = parts_load(p, made, base, b.arch, e);
+    int r = parts_load(p, made, base, a->arch, e);
     return r ? r : make_uki(p, out, e);
 }
 
@@ -110,19 +106,22 @@ static void make_ukis(const struct options *o, struct catalog *c, const char *ma
     }
 }
 
-/* The first image of an architecture that has a UKI. */
-static const struct appliance *first_of(const struct options *o, const struct catalog *c, const char *arch) {
+/* Scripts of iPXE have no quotes. */
+static void warn_of_unfit(const char *dir, const struct catalog *c) {
     for (size_t i = 0; i < c->len; i++) {
-        const struct appliance *a = &c->v[i];
-        AUTO_FREE char *base = path_join(o->dir, a->name);
-        AUTO_FREE char *path = NULL;
-        struct bootable b;
-        if (!a->uki || !base || asprintf(&path, "%s%s", base, a->kernel ? "-kernel" : ".efi") < 0)
+        AUTO_BUF struct buf cmdline = BUF_INIT;
+        const char *name = c->v[i].name;
+        size_t len;
+        if (!c->v[i].kernel || catalog_cmdline(dir, name, &cmdline) < 0)
             continue;
-        if (bootable_look(path, &b, NULL) == 0 && !strcmp(b.arch, arch))
-            return a;
+        const char *word = catalog_unfit_word(cmdline.data, &len);
+        if (word && c->v[i].uki)
+            log_warning("iPXE gets %s.efi for %s: it would take %.*s in the command line for its own", name, name,
+                        (int)len, word);
+        else if (word)
+            log_warning("iPXE cannot boot %s: it would take %.*s in the command line for its own, and there is no UKI",
+                        name, (int)len, word);
     }
-    return NULL;
 }
 
 /* The address that other machines know us by: the one listened on, else the first that is not the loopback's. */
@@ -154,8 +153,8 @@ static int print_start(const struct options *o, const struct catalog *c, uint16_
     const struct dnsmasq d = {.address = address,
                               .port = port,
                               .range = o->dhcp,
-                              .amd64 = first_of(o, c, "amd64"),
-                              .arm64 = first_of(o, c, "arm64")};
+                              .amd64 = catalog_uki(c, "amd64"),
+                              .arm64 = catalog_uki(c, "arm64")};
     if (dnsmasq_config(&d, &config) < 0 || fputs(config.data, stdout) < 0)
         return -EIO;
     return fflush(stdout) == 0 ? 0 : -EIO;
@@ -173,6 +172,7 @@ static int serve(const struct options *o, const sigset_t *stop, struct err *e) {
         return r;
     if (!o->no_uki)
         make_ukis(o, &c, made.path);
+    warn_of_unfit(o->dir, &c);
     r = http_start(o->dir, made.path, o->address, (uint16_t)o->port, &h, e);
     if (r < 0)
         return r;

@@ -73,8 +73,16 @@ static void images_are_found_by_their_files(void **state) {
     assert_string_equal(text.data, "#!ipxe\nchain b.efi\n");
     buf_reset(&text);
     assert_int_equal(catalog_menu(&c, &text), 0);
-    assert_non_null(strstr(text.data, "item b b\n"));
-    assert_non_null(strstr(text.data, "--default a "));
+    assert_non_null(strstr(text.data, "\nitem b b\n"));
+    c.v[0].arch = "arm64";
+    c.v[1].arch = "amd64";
+    buf_reset(&text);
+    assert_int_equal(catalog_menu(&c, &text), 0);
+    assert_non_null(strstr(text.data, "\niseq ${buildarch} arm64 && item a a ||\n"));
+    assert_non_null(strstr(text.data, "\niseq ${buildarch} arm64 || item b b\n"));
+    assert_null(strstr(text.data, "--default"));
+    assert_ptr_equal(catalog_uki(&c, "amd64"), &c.v[1]);
+    assert_null(catalog_uki(&c, "riscv64"));
     c.len = 1;
     buf_reset(&text);
     assert_int_equal(catalog_menu(&c, &text), 0);
@@ -84,6 +92,41 @@ static void images_are_found_by_their_files(void **state) {
         assert_int_equal(unlink(path), 0);
     }
     assert_int_equal(rmdir(dir), 0);
+}
+
+static void what_a_script_cannot_hold_is_not_in_it(void **state) {
+    static const struct {
+        const char *cmdline, *unfit; /* NULL: all of it fits */
+    } cases[] = {
+        {"", NULL},
+        {"console=ttyS0 a;b a||b $x {y} a#b", NULL},
+        {"dyndbg=\"file a.c +p; file b.c +p\"", NULL},
+        {"x=${y", NULL},
+        {"x=} y=${", NULL},
+        {"quiet -- a ; b", ";"},
+        {"a || b", "||"},
+        {"a\t&& b", "&&"},
+        {"quiet #5", "#5"},
+        {"mac=${net0/mac}", "mac=${net0/mac}"},
+    };
+    const struct appliance alone = {.name = "a", .kernel = true}, both = {.name = "a", .kernel = true, .uki = true};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        AUTO_BUF struct buf a = BUF_INIT, b = BUF_INIT;
+        size_t len = 0;
+        const char *word = catalog_unfit_word(cases[i].cmdline, &len);
+        assert_int_equal(!word, !cases[i].unfit);
+        assert_int_equal(catalog_script(&alone, cases[i].cmdline, &a), 0);
+        assert_int_equal(catalog_script(&both, cases[i].cmdline, &b), 0);
+        assert_int_equal(!strstr(a.data, "kernel a-kernel"), !!word);
+        assert_int_equal(!strcmp(b.data, "#!ipxe\nchain a.efi\n"), !!word);
+        if (word) {
+            assert_int_equal(len, strlen(cases[i].unfit));
+            assert_memory_equal(word, cases[i].unfit, len);
+            assert_null(strstr(a.data, cases[i].unfit));
+        }
+    }
 }
 
 static void names_stay_in_the_folder(void **state) {
@@ -123,6 +166,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges),
         cmocka_unit_test(images_are_found_by_their_files),
+        cmocka_unit_test(what_a_script_cannot_hold_is_not_in_it),
         cmocka_unit_test(names_stay_in_the_folder),
         cmocka_unit_test(dnsmasq_is_told_of_http_boot_where_it_answers_that),
     };
