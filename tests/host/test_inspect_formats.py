@@ -353,3 +353,13 @@ def test_nothing_of_an_image_moves_the_terminals_cursor(keelson, images):
     images.name(images.entries[-1], f"docker.io/t/{ESCAPE}:latest")
     for words in (("cache", "ls"), ("cache", "verify")):
         no_control(keelson.run(*words).stdout)
+
+
+def test_a_root_that_its_program_cannot_read_is_told_in_the_programs_words(keelson, images):
+    build(keelson, "kernel+erofs")
+    root = keelson.home / "a-erofs.img"
+    data = bytearray(root.read_bytes())
+    data[1024 + 12] = 77  # the block size, as a power of two
+    root.write_bytes(data)
+    told = keelson.fails("inspect", "a-erofs.img")
+    assert "erofs:" in told and "archive format" not in told

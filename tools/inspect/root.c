@@ -18,7 +18,12 @@ static int read_tar_of(struct inspection *in, int fd, const char *const *argv, s
 
     if (!r)
         r = archive_read_all(in, fileno(p.out), ARCHIVE_ROOT, e);
-    return r ? r : program_close(&p, e);
+    if (r && r != -EBADMSG)
+        return r;
+    /* Why the program failed says more than that its tar is none. */
+    struct err why = {0};
+    int closed = p.out ? program_close(&p, &why) : 0;
+    return closed < 0 ? err_set(e, closed, "%s", why.msg) : r;
 }
 
 int root_read_squashfs(struct inspection *in, int fd, struct err *e) {

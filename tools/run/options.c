@@ -115,6 +115,12 @@ static bool split_publish(char *spec, struct run_publish *p) {
     return parse_port(host ? host : spec, &p->host) == 0 && parse_port(guest, &p->guest) == 0;
 }
 
+static bool same_port(const struct run_publish *a, const struct run_publish *b) {
+    static const char any[] = "0.0.0.0";
+    const char *x = *a->address ? a->address : any, *y = *b->address ? b->address : any;
+    return a->host == b->host && a->udp == b->udp && (!strcmp(x, y) || !strcmp(x, any) || !strcmp(y, any));
+}
+
 static int set_publish(struct run_options *o, const char *value, struct err *e) {
     if (o->publish_len == RUN_PUBLISH_MAX)
         return err_set(e, -EINVAL, "more than %d --publish options", RUN_PUBLISH_MAX);
@@ -126,6 +132,10 @@ static int set_publish(struct run_options *o, const char *value, struct err *e) 
             "could not understand --publish %s: want [ADDRESS:]HOST:GUEST[/tcp|/udp], an IPv4 address and ports "
             "1 to 65535",
             value);
+    for (size_t i = 0; i < o->publish_len; i++)
+        if (same_port(&p, &o->publish[i]))
+            return err_set(e, -EINVAL, "could not use --publish %s: port %u of this host is published already", value,
+                           p.host);
     o->publish[o->publish_len++] = p;
     return 0;
 }

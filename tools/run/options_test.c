@@ -97,6 +97,28 @@ static void refuses_bad_ports_and_says_which(void **state) {
     }
 }
 
+static void refuses_a_port_that_is_published_already(void **state) {
+    static const struct {
+        const char *first, *second;
+        int r;
+    } cases[] = {
+        {"8080:80", "8080:81", -EINVAL},
+        {"8080:80", "127.0.0.1:8080:81", -EINVAL},
+        {"127.0.0.1:8080:80", "0.0.0.0:8080:81", -EINVAL},
+        {"127.0.0.1:8080:80", "127.0.0.1:8080:80", -EINVAL},
+        {"127.0.0.1:8080:80", "127.0.0.2:8080:80", 0},
+        {"8080:80", "8080:80/udp", 0},
+        {"8080:80", "8081:80", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(PARSE(&o, &e, "x", "--publish", cases[i].first, "--publish", cases[i].second), cases[i].r);
+        if (cases[i].r)
+            assert_non_null(strstr(e.msg, "port 8080 of this host is published already"));
+    }
+}
+
 static void parses_disks(void **state) {
     (void)state;
     assert_int_equal(PARSE(&o, &e, "x", "-disk", "a.img,size=2G,format=raw", "-disk", "size=64M,file=b"), 0);
@@ -182,6 +204,7 @@ int main(void) {
         cmocka_unit_test(parses_sizes),
         cmocka_unit_test(parses_published_ports),
         cmocka_unit_test(refuses_bad_ports_and_says_which),
+        cmocka_unit_test(refuses_a_port_that_is_published_already),
         cmocka_unit_test(parses_disks),
         cmocka_unit_test(what_is_booted_is_said_once),
         cmocka_unit_test(parses_channels),
