@@ -22,18 +22,23 @@
 
 #define COULD_NOT_HARDEN 200
 
-/* What `body` returns in a child that has been hardened, or minus the signal that ended it. */
-static int hardened(int (*body)(void)) {
+/* What `body` returns in a child, or minus the signal that ended it. */
+static int in_child(int (*before)(struct err *e), int (*body)(void)) {
     int status = 0;
     pid_t pid = fork();
 
     if (pid == 0) {
         struct err e = {0};
+        (void)signal(SIGSEGV, SIG_DFL); /* the test's own handler has work to do */
         /* Not _exit(2): before that the address sanitizer would make calls of its own. */
-        (void)syscall(SYS_exit_group, harden(&e) < 0 ? COULD_NOT_HARDEN : body());
+        (void)syscall(SYS_exit_group, before && before(&e) < 0 ? COULD_NOT_HARDEN : body());
     }
     assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int hardened(int (*body)(void)) {
+    return in_child(harden, body);
 }
 
 /* The number of the first that is refused. */
@@ -119,8 +124,11 @@ static int call_as_x32(void) {
 }
 
 static void test_other_numbers_end_it(void **state) {
+    /* A kernel that was built without i386's calls ends it before any filter is asked. */
+    const bool has_i386 = in_child(NULL, call_as_i386) != -SIGSEGV;
+
     (void)state;
-    assert_int_equal(hardened(call_as_i386), -SIGSYS);
+    assert_int_equal(hardened(call_as_i386), has_i386 ? -SIGSYS : -SIGSEGV);
     assert_int_equal(hardened(call_as_x32), -SIGSYS);
 }
 #endif
