@@ -427,10 +427,12 @@ static bool adopt(struct containerd *c) {
 }
 
 void containerd_start(struct containerd *c) {
-    if (c->wanted)
+    if (c->wanted && c->pid > 0)
         return;
+    loop_remove(c->loop, &c->timer); /* nobody waits for the end of its pause */
+    c->delay_ms = 0;
+    c->start_ns = c->wanted ? c->start_ns : clock_ns();
     c->wanted = true;
-    c->start_ns = clock_ns();
     if (!adopt(c))
         start_process(c);
 }

@@ -56,6 +56,7 @@ struct containerd {
 
 void containerd_init(struct containerd *c, struct loop *l, containerd_fn *on_ready, containerd_fn *on_lost,
                      containerd_fn *on_ended, void *data);
+/* Again: one that is in the pause before its next start is started now. */
 void containerd_start(struct containerd *c);
 void containerd_stop(struct containerd *c);
 

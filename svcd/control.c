@@ -158,6 +158,12 @@ static void on_settle(struct control_client *c, struct service *s) {
     check_wait(c);
 }
 
+static void on_containerd(struct control_client *c, struct service *s) {
+    (void)s;
+    svcd_start_containerd(c->control->svcd);
+    answer(c, json_object(), NULL);
+}
+
 static void on_ping(struct control_client *c, struct service *s) {
     (void)s;
     answer(c, json_object(), NULL);
@@ -228,6 +234,7 @@ static const struct command {
 } commands[] = {
     {"system-init", false, true, on_system_init},
     {"settle", false, true, on_settle},
+    {"containerd", false, true, on_containerd},
     {"ping", false, false, on_ping},
     {"list", false, false, on_list},
     {"start", true, true, on_start},

@@ -281,9 +281,18 @@ static void a_svcd_that_nobody_has_asked_starts_all(void **state) {
     assert_int_equal(inits, 1);
 }
 
+static void containerd_is_started_without_the_services(void **state) {
+    int fd = client();
+    (void)state;
+    say(fd, "{\"cmd\":\"containerd\"}\n");
+    expect_error(fd, "");
+    assert_int_equal(containerd_starts, 1);
+    assert_int_equal(inits, 0);
+}
+
 static void nothing_is_started_while_svcd_stops(void **state) {
     static const char *const requests[] = {"{\"cmd\":\"system-init\"}\n", "{\"cmd\":\"start\",\"name\":\"www\"}\n",
-                                           "{\"cmd\":\"restart\",\"name\":\"www\"}\n"};
+                                           "{\"cmd\":\"restart\",\"name\":\"www\"}\n", "{\"cmd\":\"containerd\"}\n"};
     (void)state;
     d.stopping = true;
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
@@ -291,7 +300,7 @@ static void nothing_is_started_while_svcd_stops(void **state) {
         say(fd, requests[i]);
         expect_error(fd, "svcd is stopping");
     }
-    assert_int_equal(inits, 0);
+    assert_int_equal(inits + containerd_starts, 0);
     assert_int_equal(d.services[1].life, LIFE_DOWN);
     int fd = client();
     say(fd, "{\"cmd\":\"list\"}\n");
@@ -319,6 +328,7 @@ int main(void) {
         T(system_init_is_answered_when_all_have_come_to_a_result),
         T(who_lost_the_svcd_before_waits_on_and_starts_nothing),
         T(a_svcd_that_nobody_has_asked_starts_all),
+        T(containerd_is_started_without_the_services),
         T(nothing_is_started_while_svcd_stops),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

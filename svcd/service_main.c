@@ -10,6 +10,7 @@
 #include "lib/spawn.h"
 #include "lib/timeline.h"
 #include "svcd/attributes.h"
+#include "svcd/beside.h"
 #include "svcd/boot_table.h"
 #include "svcd/client.h"
 #include "svcd/direct.h"
@@ -22,6 +23,7 @@
 #include "svcd/volumes.h"
 
 #define CONNECT_WAIT_MS 5000
+#define BESIDE_SIGN_MS 1000
 #define SVCD_DEATHS_MAX 10 /* while the services start; it is started anew after ever longer pauses */
 #define SVCD "/usr/bin/svcd"
 #define INIT "/init"
@@ -71,11 +73,6 @@ static int run_oneshots(const struct oneshot_dir *d) {
     return oneshot_run(d, &oneshot_system, &c) > 0;
 }
 
-static int cmd_onboot(const struct options *o) {
-    (void)o;
-    return run_oneshots(&oneshot_onboot);
-}
-
 static int cmd_onshutdown(const struct options *o) {
     (void)o;
     return run_oneshots(&oneshot_onshutdown);
@@ -102,6 +99,26 @@ static bool is_supervised(void) {
 
 static bool svcd_is_there(void) {
     return access(CONTROL_SOCKET, F_OK) == 0 && (is_supervised() || client_is_served(CONTROL_SOCKET));
+}
+
+/* It is ready sooner then. svcd that does not answer is no reason for the one-shots to wait. */
+static void start_containerd_beside(void) {
+    const struct client_ask ask = {.cmd = "containerd", .sign_ms = BESIDE_SIGN_MS};
+    AUTO_JSON json_t *reply = NULL;
+    struct err e = {0};
+    int r = beside_check(&beside_places, &e);
+
+    if (!r)
+        r = client_request(CONTROL_SOCKET, &ask, &reply, &e);
+    if (r < 0)
+        log_debug("containerd starts behind the one-shots: %s", e.msg);
+}
+
+static int cmd_onboot(const struct options *o) {
+    (void)o;
+    if (svcd_is_there())
+        start_containerd_beside();
+    return run_oneshots(&oneshot_onboot);
 }
 
 /* Under another init nobody has started the supervisor. */

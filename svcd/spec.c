@@ -19,27 +19,31 @@ static int set_oom_score(json_t *spec) {
     return json_object_set_new(process, "oomScoreAdj", json_integer(0));
 }
 
+int spec_read(const char *bundle, json_t **out, struct err *e) {
+    AUTO_FREE char *path = path_join(bundle, "config.json");
+
+    return path ? json_load_path(path, SPEC_MAX, out, e)
+                : err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
+}
+
 /* *spec is a new reference; *root is its root, whose path is absolute then. */
 static int load(const char *bundle, json_t **spec, json_t **root, struct err *e) {
-    AUTO_FREE char *path = path_join(bundle, "config.json");
     AUTO_FREE char *absolute = NULL;
     const char *rootfs = "";
+    int r = spec_read(bundle, spec, e);
 
-    if (!path)
-        return err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
-    int r = json_load_path(path, SPEC_MAX, spec, e);
     if (r < 0)
         return r;
     r = json_get_object(*spec, "$", "root", true, root, e);
     if (!r)
         r = json_get_string(*root, "$.root", "path", true, &rootfs, e);
     if (r < 0)
-        return err_wrap(e, r, "could not use %s", path);
+        return err_wrap(e, r, "could not use %s/config.json", bundle);
     if (*rootfs == '/')
         return 0;
     absolute = path_join(bundle, rootfs);
     if (!absolute || json_object_set_new(*root, "path", json_string(absolute)) < 0)
-        return err_errno(e, -ENOMEM, "could not read %s", path);
+        return err_errno(e, -ENOMEM, "could not read %s/config.json", bundle);
     return 0;
 }
 
@@ -84,38 +88,39 @@ int spec_check(const char *bundle, struct err *e) {
 int spec_process(const char *bundle, const char *const *args, size_t args_len, char **out, struct err *e) {
     AUTO_JSON json_t *spec = NULL;
     AUTO_JSON json_t *command = json_array();
-    AUTO_FREE char *path = path_join(bundle, "config.json");
     json_t *process = NULL;
 
-    if (!path || !command)
+    if (!command)
         return err_errno(e, -ENOMEM, "could not read the spec of %s", bundle);
-    int r = json_load_path(path, SPEC_MAX, &spec, e);
+    int r = spec_read(bundle, &spec, e);
     if (!r)
         r = json_get_object(spec, "$", "process", true, &process, e);
     if (r < 0)
         return r;
     for (size_t i = 0; i < args_len; i++)
         if (json_array_append_new(command, json_string(args[i])) < 0)
-            return err_errno(e, -ENOMEM, "could not read %s", path);
+            return err_errno(e, -ENOMEM, "could not read %s/config.json", bundle);
     if (json_object_set(process, "args", command) < 0 || json_object_set_new(process, "terminal", json_false()) < 0)
-        return err_errno(e, -ENOMEM, "could not read %s", path);
+        return err_errno(e, -ENOMEM, "could not read %s/config.json", bundle);
     *out = json_dumps(process, JSON_COMPACT);
-    return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s", path);
+    return *out ? 0 : err_errno(e, -ENOMEM, "could not read %s/config.json", bundle);
 }
 
-bool spec_has_own_pids(const char *bundle) {
-    AUTO_FREE char *path = path_join(bundle, "config.json");
-    AUTO_JSON json_t *spec = NULL;
+bool spec_has_own(const json_t *spec, const char *type) {
     const json_t *ns;
     size_t i;
 
-    if (!path || json_load_path(path, SPEC_MAX, &spec, NULL) < 0)
-        return false;
     json_array_foreach(json_object_get(json_object_get(spec, "linux"), "namespaces"), i, ns) {
-        const char *type = json_string_value(json_object_get(ns, "type"));
+        const char *is = json_string_value(json_object_get(ns, "type"));
         const char *of = json_string_value(json_object_get(ns, "path"));
-        if (type && !strcmp(type, "pid"))
-            return !of || !*of; /* else it is somebody else's */
+        if (is && !strcmp(is, type))
+            return !of || !*of;
     }
     return false;
+}
+
+bool spec_has_own_pids(const char *bundle) {
+    AUTO_JSON json_t *spec = NULL;
+
+    return spec_read(bundle, &spec, NULL) == 0 && spec_has_own(spec, "pid");
 }

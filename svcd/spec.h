@@ -2,10 +2,17 @@
 #ifndef SVCD_SPEC_H
 #define SVCD_SPEC_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/err.h"
+
+/* BUNDLE/config.json as it is; *out is a new reference. */
+int spec_read(const char *bundle, json_t **out, struct err *e);
+
+/* It gives its container a new namespace of that type ("mount"), and not somebody else's. */
+bool spec_has_own(const json_t *spec, const char *type);
 
 /* BUNDLE/config.json as containerd gets it: root.path absolute, since the shim runs it from a bundle of its own. */
 int spec_load(const char *bundle, char **out, struct err *e);

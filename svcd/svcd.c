@@ -308,6 +308,10 @@ void svcd_resume(struct svcd *d) {
     up_begin(&d->up);
 }
 
+void svcd_start_containerd(struct svcd *d) {
+    containerd_start(&d->containerd);
+}
+
 void svcd_system_init(struct svcd *d) {
     struct err e = {0};
 

@@ -36,6 +36,9 @@ struct svcd {
 
 int svcd_main(void);
 
+/* Starts containerd, so that it serves when the services are to start. */
+void svcd_start_containerd(struct svcd *d);
+
 /* Starts containerd, and every service as soon as it answers. Again: what is down is started. */
 void svcd_system_init(struct svcd *d);
 

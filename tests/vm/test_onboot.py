@@ -115,6 +115,20 @@ files:
   - {path: "containers/onboot/0025-a blank/config.json", contents: "{}"}
   - {path: containers/onboot/0026-huge/runtime.json, source: HUGE}
 """
+LOOKS = BASE + """onboot:
+  - name: looks
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "COMMAND"]
+    pid: host
+    runtime: {deadline: 120s}
+"""
+MOUNTS_A_DISK = """  - name: disk
+    image: keelson/busybox:latest
+    command: ["mount", "-t", "tmpfs", "disk", "/var/lib"]
+    capabilities: [CAP_SYS_ADMIN]
+    binds: ["/var/lib:/var/lib:rshared,rbind"]
+    rootfsPropagation: shared
+"""
 GIVES_UP = BASE + """onboot:
   - name: fails
     image: keelson/busybox:latest
@@ -264,3 +278,24 @@ def test_words_that_are_not_understood_are_refused(folder):
     done = harness.build(GIVES_UP.replace("onfail: poweroff", "onfail: panic"), folder, agent=False)
     assert done.status != 0
     assert "onfail" in done.stderr and "continue, reboot, poweroff or halt" in done.stderr
+
+
+def stages_of_containerd(vm):
+    vm.wait_for("test -e /run/keelson/up")
+    stages = {s["stage"]: s for s in vm.json("service boot --json")["stages"]}
+    assert all(s["ok"] for s in stages.values()), stages
+    return stages["containerd"], stages["onboot/all"]
+
+
+def test_containerd_starts_beside_those_that_mount_for_themselves(build, boot):
+    vm = boot(build(LOOKS.replace("COMMAND", "until pidof containerd; do sleep 0.1; done")), "--mem", "512")
+    containerd, onboot = stages_of_containerd(vm)
+    assert containerd["start_ns"] < onboot["end_ns"]
+
+
+def test_containerd_waits_for_one_that_may_mount_over_what_it_uses(build, boot):
+    vm = boot(build(LOOKS.replace("COMMAND", "sleep 2; ! pidof containerd") + MOUNTS_A_DISK), "--mem", "512")
+    containerd, onboot = stages_of_containerd(vm)
+    assert containerd["start_ns"] >= onboot["end_ns"]
+    assert "/var/lib tmpfs" in vm.run("cat /proc/mounts").stdout
+    assert vm.run("df /var/lib/containerd").stdout.split()[-1] == "/var/lib"
