@@ -4,6 +4,7 @@ LIB_SRC := lib/err.c lib/buf.c lib/log.c lib/loop.c lib/spawn.c lib/respawn.c li
 LIB_SRC_glibc := lib/json.c lib/capture.c lib/temp.c lib/xml.c lib/bootchart.c
 
 $(BUILD)/obj/rel/libkeelson.a: $(call obj,rel,$(LIB_SRC) $(LIB_SRC_glibc))
+$(BUILD)/obj/small/libkeelson.a: $(call obj,small,$(LIB_SRC) $(LIB_SRC_glibc))
 $(BUILD)/obj/san/libkeelson.a: $(call obj,san,$(LIB_SRC) $(LIB_SRC_glibc))
 $(BUILD)/obj/musl/libkeelson.a: $(call obj,musl,$(LIB_SRC))
 $(BUILD)/obj/%/libkeelson.a:

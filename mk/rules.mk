@@ -27,7 +27,7 @@ $(BUILD)/obj/$(1)/gen/%.o: $(BUILD)/gen/%.c | $(CROSS_READY)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC_$(1)) $$(CPPFLAGS_ALL) -std=gnu17 $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach v,rel san musl,$(eval $(call variant_rule,$(v))))
+$(foreach v,rel small san musl,$(eval $(call variant_rule,$(v))))
 
 define program
 PROGRAMS += $(BUILD)/bin/$(1)

@@ -9,12 +9,12 @@ $(BUILD)/gen/svcd/containerd.pb-c.c: svcd/containerd.proto
 	@mkdir -p $(@D)
 	$(Q)protoc-c --c_out=$(BUILD)/gen --proto_path=. $<
 $(BUILD)/gen/svcd/containerd.pb-c.h: $(BUILD)/gen/svcd/containerd.pb-c.c
-$(call obj,rel,$(SVCD_SRC)) $(call obj,san,$(SVCD_SRC)): | $(BUILD)/gen/svcd/containerd.pb-c.h
+$(foreach v,rel small san,$(call obj,$v,$(SVCD_SRC))): | $(BUILD)/gen/svcd/containerd.pb-c.h
 
 SVCD_GEN := gen/svcd/containerd.pb-c.c
 # Nobody else in the guest uses these: as shared libraries they would take twice the memory, and relocations at each start.
 SVCD_ARCHIVES := $(foreach l,nghttp2 protobuf-c jansson,$(call archive,$(l)))
-$(eval $(call program,svcd,rel,$(SVCD_SRC) $(SVCD_GEN),libmnl))
+$(eval $(call program,svcd,small,$(SVCD_SRC) $(SVCD_GEN),libmnl))
 $(BUILD)/bin/svcd: $(SVCD_ARCHIVES)
 SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts process logbound deaf worker leftover probe look cgroup logsink spec ctrd grpc) memlogd/wire.c
 SVCD_CONTROL_SRC := $(patsubst %,svcd/%.c,control status containerd containerd_log memory)
