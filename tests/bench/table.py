@@ -28,7 +28,7 @@ class Row:
 
     def verdict(self):
         """"", "reached" or "missed"."""
-        limit = self.goal if self.goal is not None else None
+        limit = self.goal
         if limit is None and self.goal_ratio is not None and self.floor:
             limit = self.goal_ratio * self.floor
         if limit is None:
@@ -42,9 +42,13 @@ def _number(value):
     return f"{value:.3g}" if value < 10 else f"{value:.1f}"
 
 
+def _ratio(row, other):
+    return row.ours / other if other else None
+
+
 def _compared(row, other):
     """Another one's figure, with ours as a ratio to it."""
-    return f"{_number(other)} ({row.ours / other:.2f}x)" if other else _number(other)
+    return f"{_number(other)} ({_ratio(row, other):.2f}x)" if other else _number(other)
 
 
 def print_table(part, rows):
@@ -65,15 +69,31 @@ def print_table(part, rows):
             print(f"  {row.name}: {row.note}")
 
 
-def report(part, rows):
-    """Prints the part's table and puts it into build/bench.json beside those of the other parts."""
-    print_table(part, rows)
+def _written(row):
+    """As it stands in build/bench.json: with the ratios of ours to the floor and to each peer."""
+    return dict(asdict(row), ratio_to_floor=_ratio(row, row.floor),
+                ratios_to_peers={name: _ratio(row, value) for name, value in row.peers.items()}, verdict=row.verdict())
+
+
+def _write(part, rows):
     RESULTS.parent.mkdir(exist_ok=True)
     try:
         known = json.loads(RESULTS.read_text())
     except (OSError, ValueError):
         known = {}
-    known[part] = [dict(asdict(row), verdict=row.verdict()) for row in rows]
+    known[part] = [_written(row) for row in rows]
     aside = RESULTS.with_suffix(".new")
     aside.write_text(json.dumps(known, indent=1) + "\n")
     aside.replace(RESULTS)
+
+
+def report(part, rows):
+    """Prints the part's table and puts it into build/bench.json beside those of the other parts; if one of the rows cannot
+    be had, those before it all the same."""
+    done = []
+    try:
+        for row in rows:
+            done.append(row)
+    finally:
+        print_table(part, done)
+        _write(part, done)
