@@ -117,6 +117,12 @@ static void prepare(const char *bundle) {
     json_decref(runtime);
 }
 
+static void write_down(const char *stage, const char *parent, uint64_t begin) {
+    const struct timeline_stage t = {stage, parent, begin, clock_ns(), true, "", NULL};
+
+    (void)timeline_append(TIMELINE_PATH, &t);
+}
+
 static int open_log(const char *name, char *path, size_t len) {
     (void)snprintf(path, len, "/var/log/%s.log", name);
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -124,15 +130,20 @@ static int open_log(const char *name, char *path, size_t len) {
 
 static void run_onboot(void) {
     AUTO_NAMES struct names bundles = {0};
-    char log[300];
+    char log[300], stage[300];
+    uint64_t begin = clock_ns();
 
     (void)list_dir(ONBOOT, &bundles, NULL);
     for (size_t i = 0; i < bundles.len; i++) {
         AUTO_FREE char *bundle = path_join(ONBOOT, bundles.v[i]);
         AUTO_CLOSE int out = open_log(bundles.v[i], log, sizeof(log));
+        uint64_t one = clock_ns();
         prepare(bundle);
         run((const char *const[]){"/usr/bin/runc", "run", "--bundle", bundle, bundles.v[i], NULL}, out);
+        (void)snprintf(stage, sizeof(stage), "onboot/%s", bundles.v[i]);
+        write_down(stage, "010-onboot", one);
     }
+    write_down("010-onboot", "init.d", begin);
 }
 
 static struct grpc *start_containerd(struct loop *l) {
@@ -170,18 +181,14 @@ static void start_service(struct loop *l, struct grpc *g, const char *name) {
     (void)loop_run(l);
 }
 
-static void write_down(const char *stage, const char *parent, uint64_t begin) {
-    const struct timeline_stage t = {stage, parent, begin, clock_ns(), true, "", NULL};
-
-    (void)timeline_append(TIMELINE_PATH, &t);
-}
-
 static void start_services(void) {
     AUTO_NAMES struct names bundles = {0};
     struct loop l;
+    uint64_t all = clock_ns();
 
     (void)loop_init(&l);
     struct grpc *g = start_containerd(&l);
+    write_down("containerd", "020-containerd", all);
     (void)list_dir(SERVICES, &bundles, NULL);
     for (size_t i = 0; i < bundles.len; i++) {
         char stage[300];
@@ -190,6 +197,7 @@ static void start_services(void) {
         (void)snprintf(stage, sizeof(stage), "services/%s", bundles.v[i]);
         write_down(stage, "020-containerd", begin);
     }
+    write_down("020-containerd", "init.d", all);
 }
 
 /* The port that the report goes to has its drivers in modules: after what is measured. */
@@ -209,8 +217,11 @@ int main(void) {
     json_object_seed(1); /* or it would wait for the kernel's first random numbers */
     (void)setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
     make_mounts();
+    write_down("mounts", "init", begin);
     write_down("init", "", begin);
+    begin = clock_ns();
     run((const char *const[]){"/usr/bin/memlogd", "-daemonize", NULL}, -1);
+    write_down("002-logging", "init.d", begin);
     run_onboot();
     start_services();
     report();

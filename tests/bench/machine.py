@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import switches
 from table import REPO
 
 KEELSON = REPO / "build/bin/keelson"
@@ -16,13 +17,12 @@ QEMU = "qemu-system-x86_64"
 QEMU_SECONDS = 600
 # shift=0: an instruction is a nanosecond. Without KASLR, with a fixed RTC and a seed for the guest's random numbers a run
 # repeats exactly (they come from rdrand: the seed that QEMU hands to the kernel is not always taken); and as the port's kicks
-# are answered at once (ioeventfd=off), not when a busy host lets QEMU's other thread come to it. Another seed, or any other byte in the image, moves what Go's scheduler does: by 2 % of the boot.
+# are answered at once (ioeventfd=off), not when a busy host lets QEMU's other thread come to it. Another seed, or any other
+# byte in the image, moves what Go's scheduler does: by 2 % of the boot.
 COUNTED = ["-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "1", "-icount", "shift=0,sleep=off",
            "-rtc", "base=2024-01-01,clock=vm"]
 # The clock on the wall, for figures that are only compared with others of the same minute.
 REAL = ["-accel", "tcg", "-cpu", "qemu64,+rdrand", "-smp", "2"]
-# What the scheduler did, kept by the kernel from its start on: it costs the guest 2 % and is for runs of their own.
-TRACED = "trace_event=sched:sched_switch trace_buf_size=16M trace_clock=mono"
 
 REPORT = r"""#!/usr/lib/bench/busybox sh
 # Runs as the last step of init.d: all services have started. What it does itself comes after what is measured.
@@ -36,7 +36,7 @@ exec 3>$port
 if $b grep -q trace_event= /proc/cmdline; then
     $b mount -t tracefs tracefs $tracing
     echo 0 >$tracing/tracing_on
-    $b sed -n 's/.* \([0-9.]*\): sched_switch: prev_comm=\(.*\) prev_pid=.*/\1 \2/p' $tracing/trace >&3
+    $b sed -n 'SED' $tracing/trace >&3
     echo >&3
 fi
 {
@@ -53,7 +53,7 @@ fi
         "$(/usr/bin/containerd --version)" "$(/usr/bin/runc --version | $b head -n 1)"
 } >&3
 /sbin/poweroff
-"""
+""".replace("SED", switches.SED)
 
 
 def report_files(script, floor):
@@ -72,7 +72,7 @@ def appliance(services, runtime="runc", seccomp="default"):
     lines.append("onboot:")
     for name in ("first", "second"):
         lines += [f"  - name: {name}", "    image: keelson/busybox:latest", '    command: ["true"]', f"    seccomp: {seccomp}"]
-    lines.append("services:")
+    lines.append("services:" if services else "services: []")
     for n in range(services):
         lines += [f"  - name: service{n}", "    image: keelson/busybox:latest", '    command: ["sleep", "1000000"]',
                   f"    seccomp: {seccomp}"]
@@ -93,7 +93,7 @@ class Boot:
     """What a boot came to. Times are in ns of virtual time."""
     stages: dict  # (parent, stage) -> {"start_ns", "end_ns", "ok", "detail"}
     memory: dict  # "program pid" -> KiB of PSS
-    switches: list  # (time in s, the program that ran until then), if it was traced
+    record: str  # what the scheduler did (switches.py), if it was traced
     versions: dict  # of "kernel", "containerd", "runtime"
     console: str
 
@@ -115,6 +115,10 @@ class Boot:
             sys.exit(f"bench: these services did not start: {failed or 'there are none'}; the console:\n{self.console}")
         return (max(s["end_ns"] for s in self.services) - self.begin) / 1e6
 
+    def worked(self):
+        """Who worked, and how long, until the last service ran: switches.worked()."""
+        return switches.worked(self.record, self.begin / 1e9, self.begin / 1e9 + self.up / 1e3)
+
     def milliseconds(self, parent, stage):
         found = self.stages[parent, stage]
         return (found["end_ns"] - found["start_ns"]) / 1e6
@@ -132,16 +136,15 @@ def run(name, cmdline, memory=1024, seed=1, options=(), clock=COUNTED, seconds=Q
     return out.read_text() if out.exists() else "", done.stdout.decode("utf-8", "replace")
 
 
-def boot(name, memory=1024, traced=False, seed=1, options=(), floor=False, clock=COUNTED):
+def boot(name, memory=1024, traced=False, seed=1, options=(), floor=False, clock=COUNTED, seconds=QEMU_SECONDS):
     """Boots an image that has the report in it; with `floor` by the floor's PID 1."""
-    cmdline = " ".join([Path(f"{name}-cmdline").read_text().strip(), *([TRACED] if traced else []),
+    cmdline = " ".join([Path(f"{name}-cmdline").read_text().strip(), *([switches.OPTIONS] if traced else []),
                         *(["rdinit=/usr/lib/bench/floor"] if floor else [])])
-    text, console = run(name, cmdline, memory, seed, options, clock)
+    text, console = run(name, cmdline, memory, seed, options, clock, seconds)
     trace, _, found = text.rpartition("\n\n")
     try:
         found = json.loads(found)
     except ValueError:
         sys.exit(f"bench: the guest of {name} reported nothing; its console:\n{console}")
-    switches = [(float(time), program) for time, _, program in (line.partition(" ") for line in trace.splitlines())]
-    return Boot({(s["parent"], s["stage"]): s for s in found["timeline"]["stages"]}, found["memory"], switches,
+    return Boot({(s["parent"], s["stage"]): s for s in found["timeline"]["stages"]}, found["memory"], trace,
                 found["versions"], console)
