@@ -27,6 +27,7 @@ HELLO_NETWORK = ("-nic", "user,model=virtio-net-pci")
 TOLERANCE, OTHERS_TOLERANCE = 0.03, 0.25
 UP, OURS = "ms from /init to the third service", "ms of processor time of our programs"
 HELLO_ALL, HELLO_OURS = "ms of processor time of all programs, hello.yml", f"{OURS}, hello.yml"
+FIGURES, FIGURES_OF_OURS = (UP, OURS, HELLO_ALL, HELLO_OURS), (OURS, HELLO_OURS)
 VERSIONS = ("qemu", "kernel", "containerd", "runtime")
 
 
@@ -37,7 +38,7 @@ def lacking(expected):
     versions = expected.get("versions")
     words = [f"versions.{name} is no text" for name in VERSIONS
              if not isinstance(versions, dict) or not isinstance(versions.get(name), str)]
-    words += [f"{name!r} is no number above 0" for name in (UP, OURS, HELLO_ALL, HELLO_OURS)
+    words += [f"{name!r} is no number above 0" for name in FIGURES
               if type(expected.get(name)) not in (int, float) or not 0 < expected[name] < math.inf]
     return "; ".join(words)
 
@@ -80,7 +81,7 @@ def compare(expected, found):
                ] if others else []
     tolerance = OTHERS_TOLERANCE if others else TOLERANCE
     good = True
-    for name in (OURS, HELLO_OURS) if others else (UP, OURS, HELLO_ALL, HELLO_OURS):
+    for name in FIGURES_OF_OURS if others else FIGURES:
         most = expected[name] * (1 + tolerance)
         remarks.append(f"{found[name]:.1f} {name}; expected are {expected[name]:.1f}, and {most:.1f} at most")
         good = good and found[name] <= most

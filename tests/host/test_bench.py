@@ -59,7 +59,7 @@ def test_more_is_noticed():
     def compared(**changed):
         return check.compare(GOOD, dict(GOOD, **changed))
     assert compared()[1]
-    for name in (check.UP, check.OURS, check.HELLO_ALL, check.HELLO_OURS):
+    for name in check.FIGURES:
         assert compared(**{name: GOOD[name] * 1.029})[1]
         assert not compared(**{name: GOOD[name] * 1.031})[1]
     # Under other versions only our own share counts.
