@@ -7,6 +7,7 @@
 
 #include "lib/auto.h"
 #include "lib/timeline.h"
+#include "lib/waits.h"
 
 #define FAILED_BYTES 2700 /* what failed steps may take of the record, output included */
 #define STEP_CUT 72
@@ -17,6 +18,8 @@
 #define KERNEL_CUT 400
 #define RUNNING_CUT 200
 #define END_CUT 160
+#define STAGES_MAX 160 /* more do not fit into a record */
+#define WAITS_BYTES (TIMELINE_AFTER_MAX * 4 + 4)
 #define CLOSE_BYTES 40 /* what ends the record */
 
 struct text {
@@ -199,22 +202,64 @@ static void put_failures(struct text *t, const struct bootrecord *r, const struc
     (void)put(t, "],\"failed_more\":%u", f->more + (unsigned)(f->len - shown));
 }
 
+/* The first stages; `more` counts those that there is no place for. */
+struct stages {
+    struct timeline_entry v[STAGES_MAX];
+    size_t len;
+    unsigned more;
+};
+
+static void find_stages(const struct bootrecord *r, struct stages *s) {
+    struct timeline_entry e;
+
+    s->len = s->more = 0;
+    for (size_t pos = 0; timeline_next(r->timeline, r->timeline_len, &pos, &e);) {
+        if (s->len < STAGES_MAX)
+            s->v[s->len++] = e;
+        else
+            s->more++;
+    }
+}
+
+/* ,[3,5] behind a stage: the places of those whose end it waited for; "" for none, and for those behind it. */
+static void format_waits(const struct stages *s, size_t i, char out[WAITS_BYTES]) {
+    struct text t = {out, 0, WAITS_BYTES};
+    size_t on[TIMELINE_AFTER_MAX];
+    size_t len = waits_find(s->v, s->len, i, on);
+
+    out[0] = '\0';
+    for (size_t k = 0; k < len; k++)
+        if (on[k] < i)
+            (void)put(&t, "%s%zu", t.len ? "," : ",[", on[k]);
+    if (t.len)
+        (void)put(&t, "]");
+}
+
+static bool put_stage(struct text *t, const struct stages *s, size_t i) {
+    const struct timeline_entry *e = &s->v[i];
+    struct timeline_text name = first_bytes(e->stage, STEP_CUT);
+    uint64_t took_ns = e->end_ns > e->start_ns ? e->end_ns - e->start_ns : 0;
+    char waits[WAITS_BYTES], cpu[24] = "";
+
+    format_waits(s, i, waits);
+    if (e->cpu_ns >= 1000000 || *waits)
+        (void)snprintf(cpu, sizeof(cpu), ",%llu", (unsigned long long)(e->cpu_ns / 1000000));
+    return put(t, "%s[\"%.*s\",%llu,%llu%s%s]", i ? "," : "", (int)name.len, name.p,
+               (unsigned long long)(e->start_ns / 1000000), (unsigned long long)(took_ns / 1000000), cpu, waits);
+}
+
 static void put_stages(struct text *t, const struct bootrecord *r) {
     struct text part = {t->p, t->len, t->max - CLOSE_BYTES};
-    struct timeline_entry e;
-    unsigned more = 0;
+    struct stages s;
+    size_t shown = 0;
 
+    find_stages(r, &s);
     (void)put(t, ",\"stages\":[");
     part.len = t->len;
-    for (size_t pos = 0; timeline_next(r->timeline, r->timeline_len, &pos, &e);) {
-        struct timeline_text name = first_bytes(e.stage, STEP_CUT);
-        uint64_t took_ns = e.end_ns > e.start_ns ? e.end_ns - e.start_ns : 0;
-        const char *comma = t->len == part.len ? "" : ",";
-        more += more || !put(&part, "%s[\"%.*s\",%llu,%llu]", comma, (int)name.len, name.p,
-                             (unsigned long long)(e.start_ns / 1000000), (unsigned long long)(took_ns / 1000000));
-    }
+    while (shown < s.len && put_stage(&part, &s, shown))
+        shown++;
     t->len = part.len;
-    (void)put(t, "],\"stages_more\":%u", more);
+    (void)put(t, "],\"stages_more\":%u", s.more + (unsigned)(s.len - shown));
 }
 
 size_t bootrecord_make(const struct bootrecord *r, char out[BOOTRECORD_MAX + 1], bool *ok) {

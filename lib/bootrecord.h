@@ -6,7 +6,10 @@
  *   {"version":1,"state":"up","ok":false,"end":"","firmware":"bios","at_ms":8123,"running":"","failed":[
  *    {"step":"onboot/001-disk","why":"exited with status 1","output":"mount: /dev/vda: I/O error"}],"failed_more":0,
  *    "memory_kib":241000,"memory_least_kib":120312,"oom_kills":0,"lost_lines":0,"lost_bytes":0,"last_end":"",
- *    "kernel":"","stages":[["kernel",0,1201],["init",1201,310]],"stages_more":0}
+ *    "kernel":"","stages":[["kernel",0,1201],["init",1201,310,80,[0]]],"stages_more":0}
+ *
+ * A stage has its name, its begin, how long it took and, if there is more to say, the CPU time of its processes (all in
+ * ms) and the places in "stages" of those whose end it waited for. Programs that read it ignore what may follow.
  *
  * A step has failed unless a later stage of the same name is ok. A step that failed because of its parts is not named
  * beside them. What does not fit is left out: first stages (in the order of the timeline; "stages_more" counts them),

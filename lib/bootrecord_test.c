@@ -86,6 +86,44 @@ static void a_good_boot_is_ok(void **state) {
     assert_string_equal(summary, "up after 8.1 s, ok");
 }
 
+static void append(const char *name, const char *parent, uint64_t start_ms, uint64_t end_ms, const char *more) {
+    const struct timeline_stage s = {name, parent, start_ms * 1000000, end_ms * 1000000, true, "", NULL};
+    assert_int_equal(timeline_append_more(path, &s, more), 0);
+}
+
+static void a_stage_tells_its_processor_time_and_whom_it_waited_for(void **state) {
+    static const char *const after[] = {"containerd", "services/a"};
+    char more[TIMELINE_MORE_MAX];
+    (void)state;
+    append("kernel", "", 0, 10, "");
+    append("init", "", 10, 20, "");
+    append("onboot/000-a", "010-onboot", 20, 30, ",\"cpu_ns\":7999999");
+    append("containerd", "020-containerd", 30, 40, ",\"cpu_ns\":999999");
+    append("services/a", "020-containerd", 40, 50, ",\"cpu_ns\":9000000,\"after\":[]");
+    timeline_more(more, 0, after, 2);
+    append("services/b", "020-containerd", 50, 60, more);
+    struct bootrecord r = record();
+    AUTO_JSON json_t *doc = make(&r);
+    AUTO_FREE char *stages = json_dumps(json_object_get(doc, "stages"), JSON_COMPACT);
+    assert_string_equal(stages, "[[\"kernel\",0,10],[\"init\",10,10,0,[0]],[\"onboot/000-a\",20,10,7],"
+                                "[\"containerd\",30,10],[\"services/a\",40,10,9],[\"services/b\",50,10,0,[3,4]]]");
+}
+
+static void more_stages_than_fit_are_counted(void **state) {
+    enum { STAGES = 500 };
+    char name[32];
+    (void)state;
+    for (unsigned i = 0; i < STAGES; i++) {
+        (void)snprintf(name, sizeof(name), "%u", i);
+        append(name, "", i, i + 1, ",\"cpu_ns\":1000000");
+    }
+    struct bootrecord r = record();
+    AUTO_JSON json_t *doc = make(&r);
+    size_t shown = json_array_size(json_object_get(doc, "stages"));
+    assert_true(shown > 100 && shown < STAGES);
+    assert_int_equal(json_integer_value(json_object_get(doc, "stages_more")), STAGES - shown);
+}
+
 static void a_boot_that_goes_on_is_not_ok_yet(void **state) {
     (void)state;
     stage("init", "", true, "", NULL);
@@ -211,6 +249,8 @@ static void many_faults_are_all_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_good_boot_is_ok, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stage_tells_its_processor_time_and_whom_it_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_stages_than_fit_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_boot_that_goes_on_is_not_ok_yet, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_step_is_told_with_its_output, setup, teardown),
         cmocka_unit_test_setup_teardown(of_a_long_reason_both_ends_are_kept, setup, teardown),

@@ -51,7 +51,7 @@ static void format_output(char *out, size_t len, const char *output) {
     (void)snprintf(out + used, len - used, "\"");
 }
 
-static int format_stage(char *out, size_t len, const char *before, const struct timeline_stage *s) {
+static int format_stage(char *out, size_t len, const char *before, const struct timeline_stage *s, const char *more) {
     char stage[NAME_MAX_BYTES * 6 + 8], parent[NAME_MAX_BYTES * 6 + 8], detail[DETAIL_MAX_BYTES * 6 + 8];
     char output[TIMELINE_OUTPUT_MAX * 6 + 32], cut[DETAIL_MAX_BYTES + 1];
 
@@ -65,9 +65,9 @@ static int format_stage(char *out, size_t len, const char *before, const struct 
     format_output(output, sizeof(output), s->output);
     return snprintf(out, len,
                     "%s{\"stage\":\"%s\",\"parent\":\"%s\",\"start_ns\":%llu,\"end_ns\":%llu,\"ok\":%s,"
-                    "\"detail\":\"%s\"%s}" TAIL,
+                    "\"detail\":\"%s\"%s%s}" TAIL,
                     before, stage, parent, (unsigned long long)s->start_ns, (unsigned long long)s->end_ns,
-                    s->ok ? "true" : "false", detail, output);
+                    s->ok ? "true" : "false", detail, output, more);
 }
 
 static int lock(int fd) {
@@ -99,7 +99,7 @@ static int find_end(int fd, off_t *end) {
     return 0;
 }
 
-int timeline_append(const char *path, const struct timeline_stage *s) {
+int timeline_append_more(const char *path, const struct timeline_stage *s, const char *more) {
     char line[LINE_MAX_BYTES];
     off_t end = 0;
 
@@ -111,7 +111,7 @@ int timeline_append(const char *path, const struct timeline_stage *s) {
         r = find_end(fd, &end);
     if (r < 0)
         return r;
-    int n = format_stage(line, sizeof(line), end ? ",\n" : HEAD, s);
+    int n = format_stage(line, sizeof(line), end ? ",\n" : HEAD, s, more);
     if (n < 0 || (size_t)n >= sizeof(line))
         return -EINVAL;
     if (end + n > TIMELINE_MAX_BYTES)
@@ -120,6 +120,35 @@ int timeline_append(const char *path, const struct timeline_stage *s) {
     if (written < 0)
         return -errno;
     return written == n ? 0 : -EIO;
+}
+
+int timeline_append(const char *path, const struct timeline_stage *s) {
+    return timeline_append_more(path, s, "");
+}
+
+/* --- what only some say --- */
+
+static size_t add_name(char *out, size_t n, const char *name) {
+    char escaped[NAME_MAX_BYTES * 6 + 8];
+    size_t len = timeline_escape(escaped, sizeof(escaped), name, NAME_MAX_BYTES);
+
+    if (n + len + sizeof(",\"\"]") > TIMELINE_MORE_MAX)
+        return n;
+    return n + (size_t)snprintf(out + n, TIMELINE_MORE_MAX - n, "%s\"%s\"", out[n - 1] == '[' ? "" : ",", escaped);
+}
+
+void timeline_more(char out[TIMELINE_MORE_MAX], uint64_t cpu_ns, const char *const *after, size_t after_len) {
+    size_t n = 0;
+
+    out[0] = '\0';
+    if (cpu_ns)
+        n = (size_t)snprintf(out, TIMELINE_MORE_MAX, ",\"cpu_ns\":%llu", (unsigned long long)cpu_ns);
+    if (!after)
+        return;
+    n += (size_t)snprintf(out + n, TIMELINE_MORE_MAX - n, ",\"after\":[");
+    for (size_t i = 0; i < after_len && i < TIMELINE_AFTER_MAX; i++)
+        n = add_name(out, n, after[i]);
+    (void)snprintf(out + n, TIMELINE_MORE_MAX - n, "]");
 }
 
 /* --- reading it --- */
@@ -163,6 +192,19 @@ static bool take_ok(const char *text, size_t len, size_t *at, bool *ok) {
     return true;
 }
 
+/* The names behind ,"after":[ if that is there. */
+static void take_after(const char *text, size_t len, size_t at, struct timeline_entry *e) {
+    static const char key[] = ",\"after\":[";
+
+    e->tells_after = at + sizeof(key) <= len && !memcmp(text + at, key, sizeof(key) - 1);
+    if (!e->tells_after)
+        return;
+    at += sizeof(key) - 1;
+    while (e->after_len < TIMELINE_AFTER_MAX &&
+           take_text(text, len, &at, e->after_len ? ",\"" : "\"", &e->after[e->after_len]))
+        e->after_len++;
+}
+
 static bool take_entry(const char *text, size_t len, size_t at, struct timeline_entry *e) {
     *e = (struct timeline_entry){.output = {"", 0}};
     if (!take_text(text, len, &at, "{\"stage\":\"", &e->stage) ||
@@ -172,6 +214,8 @@ static bool take_entry(const char *text, size_t len, size_t at, struct timeline_
         !take_text(text, len, &at, ",\"detail\":\"", &e->detail))
         return false;
     (void)take_text(text, len, &at, ",\"output\":\"", &e->output);
+    (void)take_number(text, len, &at, ",\"cpu_ns\":", &e->cpu_ns);
+    take_after(text, len, at, e);
     return true;
 }
 

@@ -7,7 +7,9 @@
  *   ...
  *   ]}
  *
- * and, if there is one, "output":"what it last printed" at the end of a stage.
+ * and, as far as it is known, at the end of a stage: "output":"what it last printed", "cpu_ns":980000000 (user and
+ * system time of the processes that it waited for, or of the container), "after":["services/db"] (whose end it waited
+ * for; empty: nobody's). Without "after" a stage waited for what came before it under the same parent: lib/waits.h.
  *
  * Times are CLOCK_MONOTONIC (0 = the kernel's start). At most TIMELINE_MAX_BYTES; later stages are dropped and the
  * function says so with -EFBIG. Appending never blocks for longer than 20 ms (-EAGAIN then). No allocation.
@@ -22,6 +24,8 @@
 #define TIMELINE_PATH "/run/keelson/boot.json"
 #define TIMELINE_MAX_BYTES (256 * 1024)
 #define TIMELINE_OUTPUT_MAX 400 /* bytes of output that are kept: its last ones */
+#define TIMELINE_AFTER_MAX 4    /* names of others that a stage waited for: the first ones */
+#define TIMELINE_MORE_MAX 1024  /* bytes that timeline_more() makes, its NUL included */
 
 struct timeline_stage {
     const char *stage;  /* "mounts", "010-onboot", "onboot/000-dhcpcd", "services/www" */
@@ -36,6 +40,12 @@ struct timeline_stage {
 
 int timeline_append(const char *path, const struct timeline_stage *s);
 
+/* The same with what timeline_more() has made. Apart from the stage: PID 1 has no room for what it does not say. */
+int timeline_append_more(const char *path, const struct timeline_stage *s, const char *more);
+
+/* cpu_ns: 0 if not known. after: NULL if nothing is to be said of it. A name that does not fit is left out. */
+void timeline_more(char out[TIMELINE_MORE_MAX], uint64_t cpu_ns, const char *const *after, size_t after_len);
+
 /* A part of the document: JSON string contents, escaped as they stand there, all of it ASCII. */
 struct timeline_text {
     const char *p;
@@ -44,8 +54,10 @@ struct timeline_text {
 
 struct timeline_entry {
     struct timeline_text stage, parent, detail, output;
-    uint64_t start_ns, end_ns;
-    bool ok;
+    uint64_t start_ns, end_ns, cpu_ns; /* cpu_ns: 0 if not known */
+    bool ok, tells_after;
+    struct timeline_text after[TIMELINE_AFTER_MAX];
+    size_t after_len;
 };
 
 /* The entry that begins at or after *pos, which is moved behind it; what is no entry is passed over. False: no more. */

@@ -107,6 +107,48 @@ static void what_was_appended_is_read_again(void **state) {
     assert_false(timeline_next(text.data, text.len, &pos, &e));
 }
 
+static void who_used_the_processor_and_who_was_waited_for_come_back(void **state) {
+    static const char *const names[] = {"services/a", "b \"x\"", "c", "d", "the fifth"};
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_JSON json_t *doc = NULL;
+    char more[TIMELINE_MORE_MAX];
+    struct timeline_entry e;
+    size_t pos = 0;
+    (void)state;
+    timeline_more(more, 0, NULL, 0);
+    assert_string_equal(more, "");
+    timeline_more(more, 7, names, 0);
+    assert_int_equal(timeline_append_more(path, &mounts, more), 0);
+    timeline_more(more, 0, names, ARRAY_SIZE(names));
+    assert_int_equal(timeline_append_more(path, &mounts, more), 0);
+    assert_int_equal(timeline_append(path, &mounts), 0);
+    const json_t *got = stages(&doc);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(got, 0), "cpu_ns")), 7);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(got, 1), "after")), TIMELINE_AFTER_MAX);
+    assert_int_equal(read_file(path, TIMELINE_MAX_BYTES, &text, NULL), 0);
+    assert_true(timeline_next(text.data, text.len, &pos, &e));
+    assert_true(e.cpu_ns == 7 && e.tells_after && e.after_len == 0);
+    assert_true(timeline_next(text.data, text.len, &pos, &e));
+    assert_true(e.cpu_ns == 0 && e.tells_after && e.after_len == TIMELINE_AFTER_MAX);
+    assert_true(text_is(e.after[0], "services/a") && text_is(e.after[1], "b \\\"x\\\"") && text_is(e.after[3], "d"));
+    assert_true(timeline_next(text.data, text.len, &pos, &e));
+    assert_true(e.cpu_ns == 0 && !e.tells_after && e.after_len == 0);
+}
+
+/* The longest of all still is one line that a program can read. */
+static void names_without_end_are_left_out(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    char name[TIMELINE_MORE_MAX], more[TIMELINE_MORE_MAX];
+    const char *names[] = {"first", name, name, name};
+    (void)state;
+    memset(name, 1, sizeof(name) - 1); /* each becomes six bytes */
+    name[sizeof(name) - 1] = '\0';
+    const struct timeline_stage s = {name, name, INT64_MAX, INT64_MAX, false, name, name};
+    timeline_more(more, INT64_MAX, names, ARRAY_SIZE(names));
+    assert_int_equal(timeline_append_more(path, &s, more), 0);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(stages(&doc), 0), "after")), 2);
+}
+
 /* Cut off anywhere, or not ours at all: nothing is read beyond the end, and no entry is made up. */
 static void a_torn_document_is_no_danger(void **state) {
     AUTO_BUF struct buf text = BUF_INIT;
@@ -199,6 +241,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(fields_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(output_keeps_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_appended_is_read_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_used_the_processor_and_who_was_waited_for_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(names_without_end_are_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_document_is_no_danger, setup, teardown),
         cmocka_unit_test_setup_teardown(long_details_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(of_long_details_the_end_is_kept, setup, teardown),
