@@ -19,6 +19,7 @@
 #include "svcd/probe.h"
 #include "svcd/process.h"
 #include "svcd/spec.h"
+#include "svcd/stage.h"
 #include "svcd/worker.h"
 
 #define OOM_FRESH_MS 5000 /* between what the kernel did and the end of the service by it, both told by containerd */
@@ -47,13 +48,13 @@ static bool ticket_take(struct ticket *t, bool of_this_life_only, struct service
     return current;
 }
 
-static void stamp(const struct service *s, const char *stage, uint64_t start_ns, bool ok, const char *detail) {
+/* A part of its start, that began with the state that it is in. */
+static void stamp_part(const struct service *s, const char *stage) {
     char name[SERVICE_NAME_MAX + 16], parent[SERVICE_NAME_MAX + 16];
 
     (void)snprintf(parent, sizeof(parent), "services/%s", s->name);
     (void)snprintf(name, sizeof(name), "%s %s", s->name, stage);
-    const struct timeline_stage t = {
-        *stage ? name : parent, *stage ? parent : STAGE_SYSTEM_INIT, start_ns, clock_ns(), ok, detail, NULL};
+    const struct timeline_stage t = {name, parent, s->entered_ns, clock_ns(), true, "", NULL};
     (void)timeline_append(TIMELINE_PATH, &t); /* a full /run must not stop a service */
 }
 
@@ -64,7 +65,7 @@ static bool first_start(const struct service *s) {
 
 void acts_stamp_failure(struct service *s) {
     if (first_start(s))
-        stamp(s, "", s->asked_ns, false, s->error);
+        stage_stamp(TIMELINE_PATH, s, s->asked_ns, false, s->error);
     s->asked_ns = 0;
 }
 
@@ -103,14 +104,14 @@ static void task_created(struct service *s, const struct grpc_result *r) {
         return;
     }
     if (first_start(s))
-        stamp(s, "created", s->entered_ns, true, "");
+        stamp_part(s, "created");
     service_event(s, LIFE_EV_OK);
 }
 
 static void task_started(struct service *s) {
     if (first_start(s)) {
-        stamp(s, "started", s->entered_ns, true, "");
-        stamp(s, "", s->asked_ns, true, "");
+        stamp_part(s, "started");
+        stage_stamp(TIMELINE_PATH, s, s->asked_ns, true, "");
         s->asked_ns = 0;
     }
     service_event(s, LIFE_EV_OK);

@@ -10,6 +10,7 @@
 #define SERVICE_LOG_MAX (1 << 20)           /* bytes; a larger one is put aside: logbound.h */
 #define SERVICE_FIFO_DIR "/run/keelson/log" /* with memlogd */
 #define STAGE_SYSTEM_INIT "020-containerd"  /* the init.d step that the stages of services are part of */
+#define STAGE_CONTAINERD "containerd"       /* of these, the one that the services wait for */
 
 extern const struct service_ops service_acts;
 

@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
@@ -43,10 +44,23 @@ void containerd_init(struct containerd *c, struct loop *l, containerd_fn *on_rea
                              .data = data};
 }
 
-static void stamp(const struct containerd *c, bool ok, const char *detail) {
-    const struct timeline_stage s = {"containerd", STAGE_SYSTEM_INIT, c->start_ns, clock_ns(), ok, detail, NULL};
+/* Processor time that it has used: who is frozen uses none. 0: not known. */
+static uint64_t processor_used_ns(pid_t pid) {
+    struct timespec used;
+    clockid_t clock;
 
-    (void)timeline_append(TIMELINE_PATH, &s); /* a full /run must not stop it */
+    if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+        return 0;
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+/* One that was adopted has done other work before. */
+static void stamp(const struct containerd *c, bool ok, const char *detail) {
+    const struct timeline_stage s = {STAGE_CONTAINERD, STAGE_SYSTEM_INIT, c->start_ns, clock_ns(), ok, detail, NULL};
+    char more[TIMELINE_MORE_MAX];
+
+    timeline_more(more, c->adopted ? 0 : processor_used_ns(c->pid), NULL, 0);
+    (void)timeline_append_more(TIMELINE_PATH, &s, more); /* a full /run must not stop it */
 }
 
 /* Its first start is part of the boot, however often it is tried; the timeline has the first few. */
@@ -129,26 +143,11 @@ static void on_pong(void *data, const struct grpc_result *r) {
 
 /* --- it does not --- */
 
-/* Processor time that it has used, in the kernel's ticks: who is frozen uses none. 0: not known. */
-static uint64_t processor_used(pid_t pid) {
-    AUTO_BUF struct buf text = BUF_INIT;
-    unsigned long long user, system;
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    if (read_file(path, 4096, &text, NULL) < 0 || !text.data)
-        return 0;
-    const char *fields = strrchr(text.data, ')'); /* its name may hold anything */
-    if (!fields || sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
-        return 0;
-    return user + system;
-}
-
 static void ask_for_a_sign(struct containerd *c);
 
 static void on_sign(void *data, const struct grpc_result *r) {
     struct containerd *c = data;
-    uint64_t used = processor_used(c->pid);
+    uint64_t used = processor_used_ns(c->pid);
 
     c->doubted = false;
     if (r->status != -ETIMEDOUT || !c->wanted)
@@ -165,7 +164,7 @@ static void on_sign(void *data, const struct grpc_result *r) {
 }
 
 static void ask_for_a_sign(struct containerd *c) {
-    c->used = processor_used(c->pid);
+    c->used = processor_used_ns(c->pid);
     c->doubted = ctrd_ping(c->grpc, CONTAINERD_SIGN_MS, on_sign, c) == 0; /* else it is broken: that is told anyway */
 }
 

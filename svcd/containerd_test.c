@@ -105,13 +105,13 @@ static void an_unexpected_end_is_followed_by_a_start(void **state) {
     assert_int_equal(c.delay_ms, DELAY_MIN_MS);
 }
 
-/* Counted in ticks, which a process is given for being seen at work: so it works until it was seen. */
 static void used_processor_time_is_seen(void **state) {
-    const uint64_t before = processor_used(getpid());
+    const uint64_t before = processor_used_ns(getpid());
     (void)state;
-    while (processor_used(getpid()) == before && clock() < 60 * CLOCKS_PER_SEC)
+    while (processor_used_ns(getpid()) == before && clock() < 60 * CLOCKS_PER_SEC)
         continue;
-    assert_true(processor_used(getpid()) > before);
+    assert_true(processor_used_ns(getpid()) > before);
+    assert_int_equal(processor_used_ns(0), 0);
 }
 
 /* One that is frozen takes connections and answers nothing. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
@@ -22,6 +23,20 @@ const struct oneshot_dir oneshot_onshutdown = {"/containers/onshutdown", "/run/l
                                                "shutdown", "010-onshutdown"};
 const struct oneshot_system oneshot_system = {"/usr/bin/runc", "/run/keelson", WIRE_LOG_SOCKET,
                                               TIMELINE_PATH,   onfail_act,     "/proc/self/exe"};
+
+/* Processor time of this program and of all that it has waited for: runc waits for a container that it runs. */
+static uint64_t processor_used_ns(void) {
+    static const int who[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    uint64_t us = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(who); i++) {
+        struct rusage r = {0};
+        (void)getrusage(who[i], &r);
+        us += (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000u;
+        us += (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
+    }
+    return us * 1000;
+}
 
 /* --- one of them --- */
 
@@ -134,25 +149,35 @@ static enum onfail run_one(const struct oneshot_dir *d, const struct oneshot_sys
 
 /* --- all of them --- */
 
-static void stamp(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name, uint64_t start,
+/* When something began, and what had been used by then. */
+struct begin {
+    uint64_t ns, cpu_ns;
+};
+
+static struct begin begin_now(void) {
+    return (struct begin){clock_ns(), processor_used_ns()};
+}
+
+static void stamp(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name, struct begin begin,
                   bool ok, const char *detail) {
-    char stage[128];
+    char stage[128], more[TIMELINE_MORE_MAX];
 
     if (!d->stage)
         return;
     (void)snprintf(stage, sizeof(stage), "%s/%s", d->prefix, name);
-    const struct timeline_stage s = {stage, d->stage, start, clock_ns(), ok, detail, NULL};
-    (void)timeline_append(sys->timeline, &s); /* a full /run must not stop the boot */
+    timeline_more(more, processor_used_ns() - begin.cpu_ns, NULL, 0);
+    const struct timeline_stage s = {stage, d->stage, begin.ns, clock_ns(), ok, detail, NULL};
+    (void)timeline_append_more(sys->timeline, &s, more); /* a full /run must not stop the boot */
 }
 
-static void stamp_one(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name, uint64_t start,
-                      const struct oneshot_result *result) {
+static void stamp_one(const struct oneshot_dir *d, const struct oneshot_system *sys, const char *name,
+                      struct begin begin, const struct oneshot_result *result) {
     char times[64];
     bool ok = result->outcome == OUTCOME_OK;
 
     (void)snprintf(times, sizeof(times), "runc %.3f s, own %.3f s", (double)result->runc_ns / 1e9,
                    (double)result->own_ns / 1e9);
-    stamp(d, sys, name, start, ok, ok ? times : result->error);
+    stamp(d, sys, name, begin, ok, ok ? times : result->error);
 }
 
 /* Again at the end: one of them may have mounted a disk on /var. */
@@ -199,10 +224,10 @@ static void run_all(const struct oneshot_dir *d, const struct oneshot_system *sy
 
     for (size_t i = 0; i < names->len && !over; i++) {
         struct oneshot_result result = {0};
-        uint64_t start = clock_ns();
+        const struct begin begin = begin_now();
         note_running(d, sys, names->v[i]);
         enum onfail onfail = run_one(d, sys, c, names->v[i], &result);
-        stamp_one(d, sys, names->v[i], start, &result);
+        stamp_one(d, sys, names->v[i], begin, &result);
         record_add(rec, names->v[i], &result);
         json_decref(result.left);
         if (onfail != ONFAIL_CONTINUE && !d->stage)
@@ -214,7 +239,7 @@ static void run_all(const struct oneshot_dir *d, const struct oneshot_system *sy
     note_running(d, sys, "");
 }
 
-static void conclude_all(const struct oneshot_dir *d, const struct oneshot_system *sys, uint64_t start,
+static void conclude_all(const struct oneshot_dir *d, const struct oneshot_system *sys, struct begin begin,
                          const struct oneshot_record *rec) {
     char summary[160];
     AUTO_FREE char *path = NULL;
@@ -222,7 +247,7 @@ static void conclude_all(const struct oneshot_dir *d, const struct oneshot_syste
     bool ok = record_failures(rec) == 0;
 
     (void)record_summary(rec, summary, sizeof(summary));
-    stamp(d, sys, "all", start, ok, summary);
+    stamp(d, sys, "all", begin, ok, summary);
     if (!ok)
         log_notice("%s containers: %s", d->prefix, summary);
     if (asprintf(&path, "%s/%s.json", sys->run_dir, d->prefix) < 0)
@@ -235,7 +260,7 @@ unsigned oneshot_run(const struct oneshot_dir *d, const struct oneshot_system *s
     AUTO_NAMES struct names names = {0};
     struct oneshot_record rec;
     struct err e = {0};
-    uint64_t start = clock_ns();
+    const struct begin begin = begin_now();
 
     int r = list_dir(d->dir, &names, &e);
     if (r == -ENOENT)
@@ -249,7 +274,7 @@ unsigned oneshot_run(const struct oneshot_dir *d, const struct oneshot_system *s
     record_init(&rec);
     run_all(d, sys, c, &names, &rec);
     link_logs(d);
-    conclude_all(d, sys, start, &rec);
+    conclude_all(d, sys, begin, &rec);
     unsigned failures = record_failures(&rec);
     record_fini(&rec);
     return failures;

@@ -220,6 +220,21 @@ static void time_is_told_apart(void **state) {
     }
 }
 
+/* Not how much: only that who works uses more than who sleeps. */
+static void who_used_the_processor_is_told(void **state) {
+    AUTO_JSON json_t *doc = NULL;
+    json_int_t used[3];
+    (void)state;
+    make_bundle("000-sleeps", "sleep 0.1", NULL);
+    make_bundle("001-works", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done", NULL);
+    assert_int_equal(run(), 0);
+    assert_int_equal(json_load_path(timeline, 1 << 20, &doc, NULL), 0);
+    for (size_t i = 0; i < 3; i++)
+        used[i] = json_integer_value(json_object_get(json_array_get(json_object_get(doc, "stages"), i), "cpu_ns"));
+    assert_true(used[0] > 0 && used[1] > used[0]);
+    assert_true(used[2] >= used[0] + used[1]);
+}
+
 /* A disk that one of them mounts on /var hides the link to the logs. */
 static void the_link_to_the_logs_is_made_again(void **state) {
     (void)state;
@@ -470,6 +485,7 @@ int main(void) {
         TEST(one_call_each_in_the_order_of_names),
         TEST(a_log_is_bounded),
         TEST(time_is_told_apart),
+        TEST(who_used_the_processor_is_told),
         TEST(the_link_to_the_logs_is_made_again),
         TEST(ends_are_told_apart_and_counted),
         TEST(what_needs_the_process_is_created_and_started),

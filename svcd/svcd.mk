@@ -16,7 +16,7 @@ SVCD_GEN := gen/svcd/containerd.pb-c.c
 SVCD_ARCHIVES := $(foreach l,nghttp2 protobuf-c jansson,$(call archive,$(l)))
 $(eval $(call program,svcd,small,$(SVCD_SRC) $(SVCD_GEN),libmnl))
 $(BUILD)/bin/svcd: $(SVCD_ARCHIVES)
-SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts process logbound deaf worker leftover probe look cgroup logsink spec ctrd grpc) memlogd/wire.c
+SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts stage process logbound deaf worker leftover probe look cgroup logsink spec ctrd grpc) memlogd/wire.c
 SVCD_CONTROL_SRC := $(patsubst %,svcd/%.c,control status containerd containerd_log memory)
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c svcd/lifecycle.c $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(eval $(call unit_test,service_test,svcd/service_test.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))

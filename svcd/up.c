@@ -4,7 +4,7 @@
 #include "lib/fdutil.h"
 #include "lib/log.h"
 #include "lib/timeline.h"
-#include "svcd/acts.h"
+#include "svcd/stage.h"
 #include "svcd/svcd.h"
 
 #define NS_PER_MS 1000000u
@@ -35,19 +35,11 @@ static enum verdict judge(const struct service *s) {
     return s->faults < UP_FAULTS_MAX ? UP_PENDING : UP_FAILED;
 }
 
-static void stamp(const struct up *u, const struct service *s, bool ok, const char *detail) {
-    char name[SERVICE_NAME_MAX + 16];
-
-    (void)snprintf(name, sizeof(name), "services/%s", s->name);
-    const struct timeline_stage t = {name, STAGE_SYSTEM_INIT, s->entered_ns, clock_ns(), ok, detail, NULL};
-    (void)timeline_append(u->timeline, &t); /* a full /run must not stop a service */
-}
-
 static void stamp_unhealthy(const struct up *u, const struct service *s) {
     char detail[sizeof(s->health_error) + 32];
 
     (void)snprintf(detail, sizeof(detail), "it is unhealthy: %s", s->health_error);
-    stamp(u, s, false, detail);
+    stage_stamp(u->timeline, s, s->entered_ns, false, detail);
 }
 
 /* Those that have ended once and are fine now are told so: the last word counts. */
@@ -59,7 +51,7 @@ static void count(const struct up *u, unsigned counts[UP_VERDICTS]) {
         enum verdict v = judge(s);
         counts[v]++;
         if (v == UP_READY && s->faults > 0 && s->faults < UP_FAULTS_MAX)
-            stamp(u, s, true, "it was started again");
+            stage_stamp(u->timeline, s, s->entered_ns, true, "it was started again");
         if (runs_unhealthy(s))
             stamp_unhealthy(u, s);
     }
@@ -128,7 +120,7 @@ void up_changed(struct up *u, struct service *s) {
         s->fault_ns = s->entered_ns;
         s->faults++;
         if (s->faults <= UP_FAULTS_MAX || s->life == LIFE_FAILED)
-            stamp(u, s, false, s->error);
+            stage_stamp(u->timeline, s, s->entered_ns, false, s->error);
     }
     check(u);
 }

@@ -77,6 +77,23 @@ static unsigned stages(const char *name, bool *ok) {
     return n;
 }
 
+/* The names that the last stage says it waited for. */
+static char *after_of(const char *name) {
+    AUTO_JSON json_t *doc = NULL;
+    char *names = NULL;
+    size_t i;
+    const json_t *s;
+
+    assert_int_equal(json_load_path(timeline, TIMELINE_MAX_BYTES, &doc, NULL), 0);
+    json_array_foreach(json_object_get(doc, "stages"), i, s) {
+        if (strcmp(json_string_value(json_object_get(s, "stage")), name) == 0) {
+            free(names);
+            names = json_dumps(json_object_get(s, "after"), JSON_COMPACT);
+        }
+    }
+    return names;
+}
+
 static void it_waits_for_every_service(void **state) {
     (void)state;
     bool ok = false;
@@ -197,6 +214,19 @@ static void without_containerd_it_does_not_wait_for_ever(void **state) {
     assert_true(is_up());
 }
 
+static void a_stage_tells_whom_the_service_waited_for(void **state) {
+    struct service *before[] = {&services[1]};
+    (void)state;
+    fails(&services[0], LIFE_BACKOFF);
+    AUTO_FREE char *alone = after_of("services/a");
+    assert_string_equal(alone, "[\"containerd\"]");
+    services[0].after = before;
+    services[0].after_len = 1;
+    fails(&services[0], LIFE_BACKOFF);
+    AUTO_FREE char *behind = after_of("services/a");
+    assert_string_equal(behind, "[\"services/b\"]");
+}
+
 static void it_is_said_once(void **state) {
     (void)state;
     becomes(&services[0], LIFE_DOWN, 0);
@@ -222,6 +252,7 @@ int main(void) {
         UP_TEST(one_that_ends_again_and_again_is_waited_for_three_times),
         UP_TEST(who_has_recovered_is_told_so),
         UP_TEST(without_containerd_it_does_not_wait_for_ever),
+        UP_TEST(a_stage_tells_whom_the_service_waited_for),
         UP_TEST(it_is_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
