@@ -2,6 +2,7 @@
 #include "lib/xml.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 int xml_text(struct buf *out, const char *s, size_t max) {
     int r = 0;
@@ -16,4 +17,14 @@ int xml_text(struct buf *out, const char *s, size_t max) {
         r = entity ? buf_puts(out, entity) : buf_append(out, plain ? &s[i] : "?", 1);
     }
     return r;
+}
+
+int xml_text_cut(struct buf *out, const char *s, size_t fits) {
+    static const char rest[] = "...";
+    const size_t rest_len = sizeof(rest) - 1;
+
+    if (strlen(s) <= fits)
+        return xml_text(out, s, fits);
+    int r = xml_text(out, s, fits > rest_len ? fits - rest_len : 0);
+    return r ? r : xml_text(out, rest, fits);
 }

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "lib/json.h"
+#include "lib/waits.h"
 
 #define DEPTH_MAX 8
 
 static int read_stage(const json_t *obj, size_t i, struct boot_stage *s, struct err *e) {
+    json_t *after = NULL;
     char where[48];
 
     (void)snprintf(where, sizeof(where), "$.stages[%zu]", i);
@@ -24,6 +26,11 @@ static int read_stage(const json_t *obj, size_t i, struct boot_stage *s, struct 
         r = json_get_int(obj, where, "start_ns", true, &s->start_ns, e);
     if (!r)
         r = json_get_int(obj, where, "end_ns", true, &s->end_ns, e);
+    if (!r)
+        r = json_get_int(obj, where, "cpu_ns", false, &s->cpu_ns, e);
+    if (!r)
+        r = json_get_array(obj, where, "after", false, &after, e);
+    s->after = after;
     return r < 0 ? r : json_get_bool(obj, where, "ok", false, &s->ok, e);
 }
 
@@ -75,6 +82,38 @@ static int place_all(const struct unsorted *all, struct boot_stages *out, struct
     return 0;
 }
 
+static struct timeline_text text_of(const char *s) {
+    return (struct timeline_text){s ? s : "", s ? strlen(s) : 0};
+}
+
+static uint64_t from_start(int64_t ns) {
+    return ns > 0 ? (uint64_t)ns : 0;
+}
+
+static struct timeline_entry entry_of(const struct boot_stage *s) {
+    struct timeline_entry t = {.stage = text_of(s->name),
+                               .parent = text_of(s->parent),
+                               .start_ns = from_start(s->start_ns),
+                               .end_ns = from_start(s->end_ns),
+                               .tells_after = s->after != NULL};
+
+    for (size_t i = 0; i < json_array_size(s->after) && i < TIMELINE_AFTER_MAX; i++)
+        t.after[t.after_len++] = text_of(json_string_value(json_array_get(s->after, i)));
+    return t;
+}
+
+static int find_waits(struct boot_stages *stages, struct err *e) {
+    AUTO_FREE struct timeline_entry *all = calloc(stages->len + 1, sizeof(*all));
+
+    if (!all)
+        return err_errno(e, -ENOMEM, "could not tell what waited for what");
+    for (size_t i = 0; i < stages->len; i++)
+        all[i] = entry_of(&stages->v[i]);
+    for (size_t i = 0; i < stages->len; i++)
+        stages->v[i].waits_len = waits_find(all, stages->len, i, stages->v[i].waits);
+    return 0;
+}
+
 int boot_stages_read(const json_t *timeline, struct boot_stages *out, struct err *e) {
     json_t *stages = NULL;
 
@@ -91,7 +130,8 @@ int boot_stages_read(const json_t *timeline, struct boot_stages *out, struct err
     if (r < 0)
         return r;
     qsort(v, all.len, sizeof(*v), by_start);
-    return place_all(&all, out, e);
+    r = place_all(&all, out, e);
+    return r < 0 ? r : find_waits(out, e);
 }
 
 void boot_stages_free(struct boot_stages *s) {

@@ -9,12 +9,17 @@
 
 #include "lib/auto.h"
 #include "lib/err.h"
+#include "lib/timeline.h"
 
 struct boot_stage {
     const char *name, *parent, *detail; /* of the timeline's document */
     int64_t start_ns, end_ns;           /* since the kernel's start */
+    int64_t cpu_ns;                     /* 0: not known */
     bool ok;
     unsigned depth;
+    const json_t *after;              /* names of those that it waited for; NULL: it does not say */
+    size_t waits[TIMELINE_AFTER_MAX]; /* where those are: lib/waits.h */
+    size_t waits_len;
 };
 
 struct boot_stages {

@@ -9,7 +9,7 @@
 
 /*
  * The boot timeline as a table: a line a stage, indented under its parent, in order of their start; seconds since the
- * kernel's start, duration, and why it failed if it did.
+ * kernel's start, duration, CPU time ("-": not known), and why it failed if it did.
  */
 int boot_table(const json_t *timeline, struct buf *out, struct err *e);
 

@@ -54,11 +54,38 @@ static void stages_are_indented_under_their_parents_in_order(void **state) {
                                                                                 "2000000000", "2400000000", "no link"),
                            &e),
                      0);
-    assert_string_equal(out.data, "STAGE                                      START s    TOOK s\n"
-                                  "kernel                                       0.000     1.250\n"
-                                  "init.d                                       1.500     2.500\n"
-                                  "  010-onboot                                 2.000     0.500\n"
-                                  "    onboot/000-dhcpcd                        2.000     0.400  FAILED no link\n");
+    assert_string_equal(out.data,
+                        "STAGE                                      START s    TOOK s     CPU s\n"
+                        "kernel                                       0.000     1.250         -\n"
+                        "init.d                                       1.500     2.500         -\n"
+                        "  010-onboot                                 2.000     0.500         -\n"
+                        "    onboot/000-dhcpcd                        2.000     0.400         -  FAILED no link\n");
+}
+
+static void a_stage_tells_its_processor_time(void **state) {
+    (void)state;
+    assert_int_equal(
+        table("{\"stage\":\"a\",\"start_ns\":0,\"end_ns\":1000000000,\"cpu_ns\":250000000,\"detail\":\"d\"}", NULL), 0);
+    assert_non_null(strstr(out.data, "     0.000     1.000     0.250  d\n"));
+}
+
+/* Rows are in another order than the timeline: lines have to find them. */
+static void the_picture_has_what_the_timeline_has(void **state) {
+    AUTO_BUF struct buf picture = BUF_INIT;
+    AUTO_JSON json_t *doc =
+        json_loads("{\"stages\":[" STAGE("kernel", "", "0", "1000000000") "," STAGE(
+                       "c", "p", "1000000000",
+                       "2000000000") ","
+                                     "{\"stage\":\"d\",\"parent\":\"p\",\"start_ns\":2000000000,\"end_ns\":4000000000,"
+                                     "\"cpu_ns\":1000000000,"
+                                     "\"after\":[\"c\",7,\"nobody\"]}," STAGE("p", "", "1000000000", "4000000000") "]}",
+                   0, NULL);
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(boot_chart(doc, &picture, &e), 0);
+    assert_non_null(strstr(picture.data, "M446.0 88.0V108.0H446.0"));  /* kernel, p */
+    assert_non_null(strstr(picture.data, "M602.0 128.0V148.0H602.0")); /* c, d */
+    assert_non_null(strstr(picture.data, "<title>d: 2.000 s, from 2.000 s on, CPU 1.000 s</title>"));
 }
 
 /* What was cut off, or belongs to a step that has not ended yet. */
@@ -127,6 +154,8 @@ static void what_is_wrong_is_named(void **state) {
     static const char *const cases[][2] = {
         {"5", "$.stages[0].stage is missing"},
         {"{\"stage\":7}", "$.stages[0].stage is not a string"},
+        {"{\"stage\":\"a\",\"start_ns\":1,\"end_ns\":2,\"cpu_ns\":\"much\"}", "$.stages[0].cpu_ns is not an integer"},
+        {"{\"stage\":\"a\",\"start_ns\":1,\"end_ns\":2,\"after\":7}", "$.stages[0].after is not an array"},
         {STAGE("a", "", "1", "2") ",{\"stage\":\"b\",\"start_ns\":\"1\"}", "$.stages[1].start_ns is not an integer"},
     };
     (void)state;
@@ -145,6 +174,8 @@ static void what_is_wrong_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(stages_are_indented_under_their_parents_in_order),
+        T(a_stage_tells_its_processor_time),
+        T(the_picture_has_what_the_timeline_has),
         T(a_stage_without_its_parent_is_shown),
         T(circles_are_shown_once),
         T(what_is_nested_too_deeply_is_shown_all_the_same),

@@ -11,7 +11,8 @@
 #define HEIGHT 700.0
 #define HEAD 40.0
 #define TEXT_LINE 17.0
-#define LETTER 7.4 /* the width of one, about */
+#define LETTER 8.1   /* the width of one that is 13 high, in any monospace font */
+#define NAME_FITS 48 /* letters of the name that the picture bears */
 
 struct rect {
     double x, y, w, h;
@@ -29,14 +30,15 @@ static const char *colour(const char *kind) {
     return "#cccccc";
 }
 
-static int put_text(struct buf *out, const struct rect *r, double line, const char *text) {
+/* A size is there whole or not at all. */
+static int put_text(struct buf *out, const struct rect *r, double line, const char *text, bool may_cut) {
     size_t fits = r->w > 12 ? (size_t)((r->w - 10) / LETTER) : 0;
 
-    if (r->h < 6 + TEXT_LINE * line || fits < 3)
+    if (r->h < 6 + TEXT_LINE * line || (strlen(text) > fits && (!may_cut || fits <= sizeof("..."))))
         return 0;
     int result = buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\">", r->x + 6, r->y + TEXT_LINE * line);
     if (!result)
-        result = xml_text(out, text, fits);
+        result = xml_text_cut(out, text, fits);
     return result ? result : buf_puts(out, "</text>\n");
 }
 
@@ -57,11 +59,11 @@ static int put_rect(struct buf *out, const struct item *item, const struct rect 
     if (!result)
         result = buf_printf(out, ": %s, %llu files</title>\n", size, (unsigned long long)item->files);
     if (!result)
-        result = put_text(out, r, 1.1, item->name);
+        result = put_text(out, r, 1.1, item->name, true);
     if (!result)
-        result = put_text(out, r, 2.1, item->kind);
+        result = put_text(out, r, 2.1, item->kind, true);
     if (!result)
-        result = put_text(out, r, 3.1, size);
+        result = put_text(out, r, 3.1, size, false);
     return result ? result : buf_puts(out, "</g>\n");
 }
 
@@ -129,13 +131,14 @@ static int put_all(struct buf *out, const struct inspection *in) {
 
 int inspect_svg(const struct inspection *in, struct buf *out, struct err *e) {
     int r = buf_printf(out,
-                       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" "
-                       "font-size=\"13\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
+                       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" " XML_SVG_LOOK
+                       " font-size=\"13\">\n<title>what is in an image, by size</title>\n<rect width=\"100%%\" "
+                       "height=\"100%%\" fill=\"#fff\"/>\n"
                        "<text x=\"6\" y=\"26\" font-size=\"18\">",
                        WIDTH, HEIGHT + HEAD);
 
     if (!r)
-        r = xml_text(out, in->name, ITEM_NAME_MAX);
+        r = xml_text_cut(out, in->name, NAME_FITS);
     if (!r)
         r = buf_printf(out, ": %.1f MB unpacked", (double)inspect_size(in) / 1e6);
     if (!r && in->has_initrd)

@@ -291,7 +291,10 @@ static int set_timeout(struct run_options *o, const char *value, struct err *e) 
 }
 
 static int set_boot_chart(struct run_options *o, const char *value, struct err *e) {
-    (void)e;
+    if (!*value || !strcmp(value, "-"))
+        return err_set(e, -EINVAL,
+                       "could not understand --boot-chart \"%s\": want a file; standard output is the console's",
+                       value);
     o->boot_chart = value;
     return 0;
 }

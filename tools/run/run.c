@@ -15,6 +15,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
+#include "lib/temp.h"
 #include "tools/run/accel.h"
 #include "tools/run/boot.h"
 #include "tools/run/detached.h"
@@ -64,6 +65,23 @@ static int print_command(const struct qemu_command *q, struct err *e) {
     return r < 0 ? err_errno(e, r, "could not print the command") : 0;
 }
 
+/* Whether the picture can be written: to hear that behind a boot would be late. */
+static int check_boot_chart(const struct run_options *o, struct err *e) {
+    AUTO_FREE char *made = NULL;
+    AUTO_CLOSE int fd = -1;
+    int r = 0;
+
+    if (!o->boot_chart || o->dry_run)
+        return 0;
+    if (temp_is_special(o->boot_chart))
+        r = access(o->boot_chart, W_OK) < 0 ? -errno : 0;
+    else if ((fd = temp_file_make(o->boot_chart, &made)) >= 0)
+        temp_file_remove(made);
+    else
+        r = fd;
+    return r < 0 ? err_errno(e, r, "could not write %s", o->boot_chart) : 0;
+}
+
 static int prepare(struct run_options *o, struct shares *shares, struct qemu_command *q, struct err *e) {
     AUTO_BUF struct buf cmdline = BUF_INIT;
     const char *accel = NULL;
@@ -99,7 +117,9 @@ int run_main(int argc, char **argv) {
     AUTO_SHARES struct shares shares = {0};
     AUTO_CLOSE int guest_fd = -1;
     AUTO_CLOSE int inherited_fd = -1;
-    int r = open_guest_port(&o, &guest_fd, &inherited_fd, &e);
+    int r = check_boot_chart(&o, &e);
+    if (r == 0)
+        r = open_guest_port(&o, &guest_fd, &inherited_fd, &e);
     if (r == 0)
         r = prepare(&o, &shares, &q, &e);
     if (r == 0 && !o.dry_run && o.detach)

@@ -135,17 +135,24 @@ int verdict_print_json(const json_t *record, int exit_status, struct buf *out) {
     return r ? r : buf_puts(out, "\n");
 }
 
-/* A stage is ["onboot/000-dhcpcd", start in ms, took ms]. */
+/* ["onboot/000-dhcpcd", start in ms, took ms, CPU time in ms, [those that it waited for]]; the last two may be missing.
+ */
 static struct bootchart_row row_of(const json_t *stage) {
     const char *name = json_string_value(json_array_get(stage, 0));
     double start_s = json_number_value(json_array_get(stage, 1)) / 1000;
+    const json_t *waits = json_array_get(stage, 4);
+    struct bootchart_row row = {.name = name ? name : "?",
+                                .detail = "",
+                                .depth = name && strchr(name, '/') ? 1 : 0,
+                                .start_s = start_s,
+                                .end_s = start_s + json_number_value(json_array_get(stage, 2)) / 1000,
+                                .cpu_s = json_number_value(json_array_get(stage, 3)) / 1000,
+                                .ok = true};
 
-    return (struct bootchart_row){.name = name ? name : "?",
-                                  .detail = "",
-                                  .depth = name && strchr(name, '/') ? 1 : 0,
-                                  .start_s = start_s,
-                                  .end_s = start_s + json_number_value(json_array_get(stage, 2)) / 1000,
-                                  .ok = true};
+    for (size_t i = 0; i < json_array_size(waits) && i < TIMELINE_AFTER_MAX; i++)
+        if (json_is_integer(json_array_get(waits, i)))
+            row.waits[row.waits_len++] = (size_t)json_integer_value(json_array_get(waits, i));
+    return row;
 }
 
 static void mark_failed(const json_t *record, struct bootchart_row *row) {
@@ -160,23 +167,46 @@ static void mark_failed(const json_t *record, struct bootchart_row *row) {
     }
 }
 
-static int by_start(const void *a, const void *b) {
-    const struct bootchart_row *x = a, *y = b;
+struct placed {
+    struct bootchart_row row;
+    size_t was; /* its place in the record */
+};
 
-    return (x->start_s > y->start_s) - (x->start_s < y->start_s);
+/* A whole comes before its parts. */
+static int by_start(const void *a, const void *b) {
+    const struct bootchart_row *x = &((const struct placed *)a)->row, *y = &((const struct placed *)b)->row;
+
+    return x->start_s != y->start_s ? (x->start_s > y->start_s) - (x->start_s < y->start_s)
+                                    : (x->end_s < y->end_s) - (x->end_s > y->end_s);
+}
+
+static size_t find_place(const struct placed *all, size_t len, size_t was) {
+    size_t i = 0;
+
+    while (i < len && all[i].was != was)
+        i++;
+    return i;
 }
 
 int verdict_draw(const json_t *record, struct buf *out) {
     const json_t *stages = json_object_get(record, "stages");
+    json_int_t more = json_integer_value(json_object_get(record, "stages_more"));
     size_t len = json_array_size(stages);
+    AUTO_FREE struct placed *all = calloc(len + 1, sizeof(*all));
     AUTO_FREE struct bootchart_row *rows = calloc(len + 1, sizeof(*rows));
 
-    if (!rows)
+    if (!all || !rows)
         return -ENOMEM;
     for (size_t i = 0; i < len; i++) {
-        rows[i] = row_of(json_array_get(stages, i));
-        mark_failed(record, &rows[i]);
+        all[i] = (struct placed){row_of(json_array_get(stages, i)), i};
+        mark_failed(record, &all[i].row);
     }
-    qsort(rows, len, sizeof(*rows), by_start);
-    return bootchart_draw("the boot, in seconds since the kernel's start", rows, len, out);
+    qsort(all, len, sizeof(*all), by_start);
+    for (size_t i = 0; i < len; i++) {
+        rows[i] = all[i].row;
+        for (size_t k = 0; k < rows[i].waits_len; k++)
+            rows[i].waits[k] = find_place(all, len, rows[i].waits[k]);
+    }
+    const struct bootchart chart = {rows, len, more > 0 ? (size_t)more : 0};
+    return bootchart_draw(&chart, out);
 }

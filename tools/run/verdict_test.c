@@ -108,6 +108,20 @@ static void stages_are_drawn_and_failures_are_red(void **state) {
     assert_int_equal(verdict_draw(NULL, &out), 0);
 }
 
+/* Records of older machines have three numbers, of newer ones perhaps more than we know. */
+static void who_used_the_processor_and_what_waited_is_drawn(void **state) {
+    AUTO_BUF struct buf out = BUF_INIT;
+    (void)state;
+    (void)feed("{\"state\":\"up\",\"ok\":true,\"failed\":[],\"stages\":[[\"part\",1000,1000,500],[\"kernel\",0,1000],"
+               "[\"whole\",1000,3000,2000,[1,\"x\",-1,77],\"new\"],[\"odd\",0,0,{},7]],\"stages_more\":12}\n");
+    assert_int_equal(verdict_draw(v.record, &out), 0);
+    const char *whole = strstr(out.data, "<title>whole: 3.000 s, from 1.000 s on, CPU 2.000 s</title>");
+    const char *part = strstr(out.data, "<title>part: 1.000 s, from 1.000 s on, CPU 0.500 s</title>");
+    assert_true(whole && part && whole < part);
+    assert_non_null(strstr(out.data, "M446.0 88.0V128.0H446.0")); /* the kernel's end, the whole's begin */
+    assert_non_null(strstr(out.data, ">12 more stages did not fit<"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_record_may_come_in_pieces, setup, teardown),
@@ -116,6 +130,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(people_read_what_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(programs_read_all_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(stages_are_drawn_and_failures_are_red, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_used_the_processor_and_what_waited_is_drawn, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
