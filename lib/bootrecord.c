@@ -88,16 +88,12 @@ static const char *cut_middle(struct timeline_text t, char *out) {
     return out;
 }
 
-static bool is_same(struct timeline_text a, struct timeline_text b) {
-    return a.len == b.len && !memcmp(a.p, b.p, a.len);
-}
-
 /* What all one-shots together took: a stage that fails with each of them. */
 static bool is_sum(struct timeline_text t) {
     static const char *const sums[] = {"onboot/all", "shutdown/all"};
 
     for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
-        if (is_same(t, (struct timeline_text){sums[i], strlen(sums[i])}))
+        if (timeline_is_same(t, (struct timeline_text){sums[i], strlen(sums[i])}))
             return true;
     return false;
 }
@@ -114,7 +110,7 @@ static void forget(struct failures *f, size_t i) {
 static void note(struct failures *f, const struct timeline_entry *e) {
     size_t i = 0;
 
-    while (i < f->len && !is_same(f->v[i].stage, e->stage))
+    while (i < f->len && !timeline_is_same(f->v[i].stage, e->stage))
         i++;
     if (i < f->len)
         f->v[i] = *e;
@@ -126,7 +122,7 @@ static void note(struct failures *f, const struct timeline_entry *e) {
 
 static bool has_failed_part(const struct failures *f, size_t whole) {
     for (size_t i = 0; i < f->len; i++)
-        if (i != whole && is_same(f->v[i].parent, f->v[whole].stage) && !is_sum(f->v[i].stage))
+        if (i != whole && timeline_is_same(f->v[i].parent, f->v[whole].stage) && !is_sum(f->v[i].stage))
             return true;
     return false;
 }

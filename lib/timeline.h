@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TIMELINE_PATH "/run/keelson/boot.json"
 #define TIMELINE_MAX_BYTES (256 * 1024)
@@ -51,6 +52,10 @@ struct timeline_text {
     const char *p;
     size_t len;
 };
+
+static inline bool timeline_is_same(struct timeline_text a, struct timeline_text b) {
+    return a.len == b.len && !memcmp(a.p, b.p, a.len);
+}
 
 struct timeline_entry {
     struct timeline_text stage, parent, detail, output;

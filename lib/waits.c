@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/waits.h"
 
-#include <string.h>
-
-static bool is_same(struct timeline_text a, struct timeline_text b) {
-    return a.len == b.len && !memcmp(a.p, b.p, a.len);
-}
-
 /* Of those with that parent, or with that name: the one that ended last, by the begin of the stage at i. len: none. */
 static size_t last_before(const struct timeline_entry *v, size_t len, size_t i, const struct timeline_text *name) {
     size_t last = len;
 
     for (size_t k = 0; k < len; k++) {
-        bool is_one = name ? is_same(v[k].stage, *name) : is_same(v[k].parent, v[i].parent);
+        bool is_one = name ? timeline_is_same(v[k].stage, *name) : timeline_is_same(v[k].parent, v[i].parent);
         if (k != i && is_one && v[k].end_ns <= v[i].start_ns && (last == len || v[k].end_ns >= v[last].end_ns))
             last = k;
     }

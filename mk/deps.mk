@@ -11,6 +11,8 @@ DEPS_TEST := $(DEPS_INSPECT) libcmocka-dev libasan8 libubsan1 skopeo umoci build
 # For `make ARCH=arm64`; what is for the other architecture itself is unpacked: mk/cross.mk.
 DEPS_arm64 := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 DEPS_TEST += $(DEPS_arm64) qemu-system-arm
+# Shows the pictures; with what it needs it is the largest of all, a download of 120 MB.
+DEPS_TEST += chromium
 # Unpacked below build/ and not installed: their services would start on the machine of whoever runs the tests.
 DEPS_UNPACKED := docker-registry
 UNPACKED := $(BUILD)/unpacked

@@ -25,3 +25,11 @@ images: $(IMAGES) ## make the images of pkg/ in the image cache
 	@if $(HOST_KEELSON) -q pkg show-tag --arch $(ARCH) $(PKG_DIRS) 2>/dev/null | cmp -s - $<; then echo "images: all in the cache"; \
 	else rm -f $< && $(MAKE) --no-print-directory $<; fi
 .PHONY: images
+
+# The README's.
+pictures: all images ## boot examples/hello.yml, and draw that and what is in it into doc/
+	@mkdir -p $(BUILD)/pictures
+	@cd $(BUILD)/pictures && keelson=$(abspath $(HOST_KEELSON)) && $$keelson build $(CURDIR)/examples/hello.yml && \
+	$$keelson run --accel tcg --wait --boot-chart $(CURDIR)/doc/boot.svg hello </dev/null >boot.log && \
+	$$keelson inspect --svg hello >inspect.svg && cp inspect.svg $(CURDIR)/doc/inspect.svg
+.PHONY: pictures

@@ -49,6 +49,9 @@ ONBOOT = BASE + """onboot:
     command: ["true"]
     runtime:
       mounts: [{type: tmpfs, source: tmpfs, destination: /run/kept}]
+  - name: works
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done"]
 """
 MEMLOGD = BASE + """  - keelson/memlogd:latest
 onboot:
@@ -165,9 +168,14 @@ def test_deadline_logs_and_namespaces(build, boot):
     for name in ("003-joined", "001-talks", "all"):
         assert re.search(r"runc \d+\.\d{3} s, own \d+\.\d{3} s", stages[f"onboot/{name}"]["detail"])
     assert re.search(r"onboot/001-talks .* runc \d", vm.run("service boot").stdout)
+    # Of the time of one that works more was the processor's than of one that sleeps; the picture has both.
+    share = {name: s["cpu_ns"] / (s["end_ns"] - s["start_ns"]) for name, s in stages.items() if "cpu_ns" in s}
+    assert share["onboot/009-works"] > share["onboot/000-hangs"]
+    assert stages["onboot/all"]["cpu_ns"] >= stages["onboot/000-hangs"]["cpu_ns"] + stages["onboot/009-works"]["cpu_ns"]
+    assert re.search(r"onboot/009-works: .*, CPU \d+\.\d{3} s; runc", vm.run("service boot --svg").stdout)
     # How each ended is told apart and counted.
     record = vm.json("cat /run/keelson/onboot.json")
-    assert record["counts"] == {"ok": 4, "error": 1, "exit": 2, "signal": 1, "deadline": 1}
+    assert record["counts"] == {"ok": 5, "error": 1, "exit": 2, "signal": 1, "deadline": 1}
     ends = {c["name"]: (c["outcome"], c["number"]) for c in record["containers"]}
     assert ends["000-hangs"][0] == "deadline" and ends["004-exits"] == ("exit", 7)
     assert ends["005-dies"] == ("signal", 11) and ends["006-dies-joined"] == ("exit", 9)
