@@ -154,7 +154,7 @@ static void a_torn_document_is_no_danger(void **state) {
     AUTO_BUF struct buf text = BUF_INIT;
     struct timeline_entry e;
     (void)state;
-    assert_int_equal(timeline_append(path, &mounts), 0);
+    assert_int_equal(timeline_append_more(path, &mounts, ",\"cpu_ns\":7,\"after\":[\"a\",\"b\"]"), 0);
     assert_int_equal(read_file(path, TIMELINE_MAX_BYTES, &text, NULL), 0);
     for (size_t len = 0; len < text.len; len++) {
         AUTO_FREE char *copy = malloc(len + 1);

@@ -13,7 +13,6 @@
 static int print_stage(const struct boot_stage *s, struct buf *out) {
     int indent = (int)s->depth * 2;
     int pad = STAGE_WIDTH - indent - (int)strlen(s->name);
-
     char cpu[32] = "-";
     size_t line = out->len;
 

@@ -25,6 +25,7 @@
 #define SOCKET SOCKET_DIR "/" SOCKET_NAME
 #define CONNECT_PAUSE_MS 100 /* behind a connection that broke, or a socket that takes no more */
 #define PING_PAUSE_MS 1000
+#define BUSY_LEAST_NS 10000000u /* one that hangs uses some processor time, too, for its timers */
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 10000
 
@@ -148,11 +149,12 @@ static void ask_for_a_sign(struct containerd *c);
 static void on_sign(void *data, const struct grpc_result *r) {
     struct containerd *c = data;
     uint64_t used = processor_used_ns(c->pid);
+    bool is_busy = used > c->used_ns && used - c->used_ns >= BUSY_LEAST_NS;
 
     c->doubted = false;
     if (r->status != -ETIMEDOUT || !c->wanted)
         return;
-    if (used > c->used && clock_ms() - c->doubted_ms < CONTAINERD_BUSY_MS) {
+    if (is_busy && clock_ms() - c->doubted_ms < CONTAINERD_BUSY_MS) {
         log_warning("containerd does not answer, but it is busy: asking again");
         ask_for_a_sign(c);
         return;
@@ -164,7 +166,7 @@ static void on_sign(void *data, const struct grpc_result *r) {
 }
 
 static void ask_for_a_sign(struct containerd *c) {
-    c->used = processor_used_ns(c->pid);
+    c->used_ns = processor_used_ns(c->pid);
     c->doubted = ctrd_ping(c->grpc, CONTAINERD_SIGN_MS, on_sign, c) == 0; /* else it is broken: that is told anyway */
 }
 

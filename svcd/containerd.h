@@ -40,7 +40,7 @@ struct containerd {
     bool ready, wanted, adopted;
     bool doubted;        /* asked for a sign of life, */
     uint64_t doubted_ms; /* since then, */
-    uint64_t used;       /* when it had used so much of the processor */
+    uint64_t used_ns;    /* when it had used so much processor time */
     pid_t pid;
     int pidfd, inotify_fd;
     struct loop_source death, timer, slow, socket_seen;

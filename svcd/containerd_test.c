@@ -125,7 +125,7 @@ static void one_without_a_sign_of_life_is_killed(void **state) {
     assert_int_equal(kill(c.pid, 0), 0);
     c.doubted = true;
     c.doubted_ms = clock_ms() - 10000;
-    c.used = UINT64_MAX; /* it uses nothing */
+    c.used_ns = processor_used_ns(c.pid) - 1; /* it uses next to nothing */
     on_sign(&c, &silent);
     on_death(&c.death, EPOLLIN, &c);
     assert_int_equal(lost, 1);

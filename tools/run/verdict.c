@@ -135,8 +135,7 @@ int verdict_print_json(const json_t *record, int exit_status, struct buf *out) {
     return r ? r : buf_puts(out, "\n");
 }
 
-/* ["onboot/000-dhcpcd", start in ms, took ms, CPU time in ms, [those that it waited for]]; the last two may be missing.
- */
+/* ["onboot/000-dhcpcd", start, took, CPU time (all in ms), [those that it waited for]]; the last two may be missing. */
 static struct bootchart_row row_of(const json_t *stage) {
     const char *name = json_string_value(json_array_get(stage, 0));
     double start_s = json_number_value(json_array_get(stage, 1)) / 1000;
