@@ -200,17 +200,6 @@ static void start_services(void) {
     write_down("020-containerd", "init.d", all);
 }
 
-/* The port that the report goes to has its drivers in modules: after what is measured. */
-static void report(void) {
-    static const char *const modules[] = {"virtio_pci", "virtio_console"};
-
-    for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++)
-        run((const char *const[]){"/sbin/modprobe", modules[i], NULL}, -1);
-    while (access("/sys/class/virtio-ports/vport0p1", F_OK) < 0)
-        (void)usleep(10000);
-    run((const char *const[]){REPORT, NULL}, -1);
-}
-
 int main(void) {
     uint64_t begin = clock_ns();
 
@@ -224,7 +213,7 @@ int main(void) {
     write_down("002-logging", "init.d", begin);
     run_onboot();
     start_services();
-    report();
+    run((const char *const[]){REPORT, NULL}, -1);
     (void)reboot(RB_POWER_OFF);
     return 1;
 }

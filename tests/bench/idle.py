@@ -13,16 +13,15 @@ from table import Row, report
 
 SERVICES = 10
 SECONDS = 60
-EXECS = "trace_event=sched:sched_process_exec trace_buf_size=4M"
+EXECS = "trace_event=sched:sched_process_exec trace_buf_size=32M"
 OURS = ("init", "svcd", "memlogd")
 THEIRS = ("containerd", "containerd-shim")
 # As the last step of init.d: this shell sleeps, and PID 1 waits for it. The log of what was executed comes first.
 REPORT = r"""#!/usr/lib/bench/busybox sh
 b=/usr/lib/bench/busybox
 tracing=/sys/kernel/tracing
-for p in /sys/class/virtio-ports/*; do
-    [ "$($b cat $p/name)" = keelson.bench ] && exec 3>/dev/${p##*/}
-done
+$b stty -F /dev/ttyS1 raw
+exec 3>/dev/ttyS1
 until [ -e /run/keelson/up ]; do $b usleep 100000; done
 $b mount -t tracefs tracefs $tracing
 $b sed -n 's/.*sched_process_exec: filename=\([^ ]*\) .*/exec \1/p' $tracing/trace >&3
@@ -41,7 +40,9 @@ echo 1 >$tracing/events/sched/sched_switch/enable
 $b sleep SECONDS
 echo 0 >$tracing/tracing_on
 $b sed -n -e 's/^ *\(.*\)-[0-9]* .* sys_enter: NR \([-0-9]*\) .*/call \2 \1/p' \
-    -e 's/.* sched_switch: .* next_comm=\(.*\) next_pid=.*/switch - \1/p' $tracing/trace >&3
+    -e 's/.* sched_switch: .* next_comm=\(.*\) next_pid=.*/switch - \1/p' $tracing/trace | $b sort | $b uniq -c |
+    $b sed 's/^ *\([0-9]*\) \(.*\)/\2 \1/' >&3
+echo "lost $($b awk '/overrun|dropped/ {n += $NF} END {print n + 0}' $tracing/per_cpu/cpu*/stats)" >&3
 echo end >&3
 /sbin/poweroff
 """.replace("SECONDS", str(SECONDS))
@@ -55,7 +56,14 @@ def measure(folder):
     if not lines or lines[-1] != ["end"]:
         sys.exit(f"bench: the idle guest did not report all; its console:\n{console}")
     processes = {line[1]: line[2] for line in lines if line[0] == "process"}
-    counts = Counter((line[0], line[2]) for line in lines if line[0] in ("call", "switch"))
+    lost = next((line[1] for line in lines if line[0] == "lost"), "an unknown number of")
+    if lost != "0":
+        sys.exit(f"bench: the idle guest's kernel could not keep all of what happened: it has lost {lost} events")
+    counts = Counter()
+    for line in lines:
+        if line[0] in ("call", "switch"):
+            name, _, times = line[2].rpartition(" ")
+            counts[line[0], name] += int(times)
     return [line[1] for line in lines if line[0] == "exec"], processes, counts
 
 
