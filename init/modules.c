@@ -234,7 +234,7 @@ static int load_by_name(struct job *j, struct word name, struct err *e) {
 static bool is_alias_of(const struct job *j, struct word rest, const char *name, struct word *module) {
     struct word pattern;
 
-    return word_next(&rest, &pattern) && word_next(&rest, module) && glob_match(pattern.p, pattern.len, name) &&
+    return word_next(&rest, &pattern) && glob_match(pattern.p, pattern.len, name) && word_next(&rest, module) &&
            !modconf_has(&j->m->conf, "blacklist", *module) && !modconf_has(&j->m->conf, "install", *module);
 }
 
@@ -251,15 +251,22 @@ static void load_match(struct job *j, struct word module, struct matches *m, str
         m->first_error = r;
 }
 
-/* Of the thousands of lines, those for another bus are most: "alias pci:..." is not looked at for "virtio:...". */
-static bool is_of_bus(struct word *line, const char *name) {
-    static const char keyword[] = "alias ";
-    const size_t n = sizeof(keyword) - 1;
+/* A letter of the pattern, and that of a name: whether it may match. */
+static bool may_be(char pattern, char c) {
+    return pattern == c || pattern == '*' || pattern == '?' || pattern == '[';
+}
 
-    if (line->len < n + 1 || memcmp(line->p, keyword, n) != 0)
+/*
+ * Of the thousands of lines "alias PATTERN MODULE", those for another bus are most, and this is done for every device:
+ * "pci:..." is not looked at for "platform:...".
+ */
+static bool is_of_bus(struct word *line, const char *name) {
+    const size_t n = strlen("alias ");
+
+    if (line->len < n + 2 || line->p[0] != 'a') /* what is no alias is a comment */
         return false;
     *line = (struct word){line->p + n, line->len - n};
-    return line->p[0] == name[0] || strchr("*?[", line->p[0]);
+    return may_be(line->p[0], name[0]) && (line->p[0] != name[0] || may_be(line->p[1], name[1]));
 }
 
 static int load_by_alias(struct job *j, const char *name, struct err *e) {

@@ -65,7 +65,7 @@ def hello_figures(folder):
 
 def usual_figures(folder, number):
     """Of the appliance of two one-shots and three services; each number is another image of it, by a byte in a container."""
-    image = machine.build(folder, f"check{number}", machine.appliance(3) + f"    env: [IMAGE={number}]\n")
+    image = machine.build(folder, f"check{number}", machine.appliance(3) + f"    env: [PATH=/bin, IMAGE={number}]\n")
     boots = [machine.boot(image, traced=True, seed=seed) for seed in SEEDS]
     return {UP: min(boot.up for boot in boots), OURS: switches.least([boot.worked() for boot in boots], switches.OURS)}, boots[0]
 
