@@ -187,6 +187,20 @@ static size_t find_place(const struct placed *all, size_t len, size_t was) {
     return i;
 }
 
+/* What had not ended when the record was made has no stage. When it began is not known: behind the last that has ended.
+ */
+static size_t add_running(const json_t *record, struct bootchart_row *rows, size_t len) {
+    struct bootchart_row row = {.name = word(record, "running"), .detail = "it has not ended", .ok = true};
+
+    for (size_t i = 0; i < len; i++)
+        row.start_s = rows[i].end_s > row.start_s ? rows[i].end_s : row.start_s;
+    row.end_s = json_number_value(json_object_get(record, "at_ms")) / 1000;
+    if (!*row.name)
+        return 0;
+    rows[len] = row;
+    return 1;
+}
+
 int verdict_draw(const json_t *record, struct buf *out) {
     const json_t *stages = json_object_get(record, "stages");
     json_int_t more = json_integer_value(json_object_get(record, "stages_more"));
@@ -206,6 +220,7 @@ int verdict_draw(const json_t *record, struct buf *out) {
         for (size_t k = 0; k < rows[i].waits_len; k++)
             rows[i].waits[k] = find_place(all, len, rows[i].waits[k]);
     }
+    len += add_running(record, rows, len);
     const struct bootchart chart = {rows, len, more > 0 ? (size_t)more : 0};
     return bootchart_draw(&chart, out);
 }

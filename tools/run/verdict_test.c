@@ -109,6 +109,16 @@ static void stages_are_drawn_and_failures_are_red(void **state) {
 }
 
 /* Records of older machines have three numbers, of newer ones perhaps more than we know. */
+static void what_has_not_ended_is_drawn(void **state) {
+    AUTO_BUF struct buf out = BUF_INIT;
+    (void)state;
+    (void)feed("{\"state\":\"booting\",\"ok\":false,\"running\":\"010-onboot: 000-slow\",\"at_ms\":30500,\"failed\":[],"
+               "\"stages\":[[\"kernel\",0,1000],[\"init\",1000,500]],\"stages_more\":0}\n");
+    assert_int_equal(verdict_draw(v.record, &out), 0);
+    assert_non_null(
+        strstr(out.data, "<title>010-onboot: 000-slow: 29.000 s, from 1.500 s on; it has not ended</title>"));
+}
+
 static void who_used_the_processor_and_what_waited_is_drawn(void **state) {
     AUTO_BUF struct buf out = BUF_INIT;
     (void)state;
@@ -130,6 +140,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(people_read_what_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(programs_read_all_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(stages_are_drawn_and_failures_are_red, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_not_ended_is_drawn, setup, teardown),
         cmocka_unit_test_setup_teardown(who_used_the_processor_and_what_waited_is_drawn, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
