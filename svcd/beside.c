@@ -16,16 +16,25 @@
 
 const struct beside_places beside_places = {"", "/containers/onboot", "/etc/init.d"};
 
-/* What containerd uses. A file system that is mounted below one of the first kind changes nothing for it. */
+/*
+ * What containerd uses. A file system that is mounted below one of the first kind changes nothing for it. Through /proc
+ * one comes to its namespaces.
+ */
 static const struct {
     const char *path;
     bool below;
 } uses[] = {
-    {"/usr/bin", false},       {"/lib", false},
-    {"/lib64", false},         {"/usr/lib", false},
-    {"/etc/containerd", true}, {"/run/keelson", true},
-    {"/var/log", true},        {"/run/containerd", true},
-    {"/opt/containerd", true}, {"/var/lib/containerd", true},
+    {"/proc", false},
+    {"/usr/bin", false},
+    {"/lib", false},
+    {"/lib64", false},
+    {"/usr/lib", false},
+    {"/etc/containerd", true},
+    {"/run/keelson", true},
+    {"/var/log", true},
+    {"/run/containerd", true},
+    {"/opt/containerd", true},
+    {"/var/lib/containerd", true},
 };
 
 static bool is_at_or_below(const char *path, const char *dir) {

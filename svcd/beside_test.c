@@ -85,6 +85,7 @@ static void whoever_mounts_for_itself_only_is_no_reason_to_wait(void **state) {
         "{" OWN "," BIND("/run/resolvconf") "}",
         "{" OWN "," BIND("/var/lib/containerd2") "}",
         "{" OWN "," BIND("/lib/modules") "}",
+        "{" OWN "," BIND("/proc/sys/fs/binfmt_misc") "}",
         "{" OWN ",\"hooks\":{},\"mounts\":[{\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"destination\":\"/var\"}]}",
         "{\"linux\":{\"rootfsPropagation\":\"rslave\",\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"}]}}",
     };
@@ -112,6 +113,7 @@ static void whoever_may_mount_for_all_is(void **state) {
         {"{" OWN "," BIND("/var/") "}", "containerd uses /var/"},
         {"{" OWN "," BIND("/var/lib/containerd/x") "}", "containerd uses /var/lib/containerd"},
         {"{" OWN "," BIND("/run") "}", "containerd uses /run/keelson"},
+        {"{" OWN "," BIND("/proc") "}", "containerd uses /proc"},
         {"{" OWN "," BIND("/etc") "}", "containerd uses /etc/containerd"},
         {"{" OWN "," BIND("/data/../var/lib") "}", "/data/../var/lib"},
         {"{" OWN "," BIND("/nowhere/../var/lib") "}", "not known"},
