@@ -28,7 +28,7 @@ UPDATE_IMAGES = 3  # the least of one image's boots may be a lucky one, which no
 HELLO_NETWORK = ("-nic", "user,model=virtio-net-pci")
 TOLERANCE, OTHERS_TOLERANCE = 0.03, 0.25
 UP, OURS = "ms from /init to the third service", "ms of processor time of our programs"
-HELLO_ALL, HELLO_OURS = "ms of processor time of all programs, hello.yml", f"{OURS}, hello.yml"
+HELLO_ALL, HELLO_OURS = "ms of processor time of all programs, hello.yml", f"{OURS} but modprobe, hello.yml"
 FIGURES, FIGURES_OF_OURS = (UP, OURS, HELLO_ALL, HELLO_OURS), (OURS, HELLO_OURS)
 VERSIONS = ("qemu", "kernel", "containerd", "runtime")
 
@@ -57,10 +57,12 @@ def read_expected():
 
 
 def hello_figures(folder):
+    """How often the kernel executes modprobe hangs on the host as well: dhcpcd asks for modules that are not there (nl80211)
+    whenever its interface changes."""
     image = machine.build(folder, "hello", (REPO / "examples/hello.yml").read_text())
     boots = [machine.boot(image, traced=True, seed=seed, options=HELLO_NETWORK).worked() for seed in HELLO_SEEDS]
     return {HELLO_ALL: min(sum(ms for (who, _), ms in times.items() if who != switches.IDLE) for times in boots),
-            HELLO_OURS: switches.least(boots, switches.OURS)}
+            HELLO_OURS: switches.least(boots, switches.OURS, without=(switches.MODPROBE,))}
 
 
 def usual_figures(folder, number):

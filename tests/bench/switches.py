@@ -18,6 +18,7 @@ USUAL_PRIORITY = 120
 
 OURS, BACKGROUND = "keelson (init, svcd, service, memlogd)", "keelson, beside the boot (nice)"
 MODULES, KERNEL, IDLE = "the kernel, loading modules", "the rest of the kernel", "nobody: all wait"
+MODPROBE = "/sbin/modprobe"  # ours, which the kernel executes
 # Whose a program is, by its path.
 PROGRAMS = {
     OURS: r"/init|/usr/bin/(svcd|service|memlogd|bootrecord)|(/usr)?/s?bin/modprobe|/etc/init\.d/0(02|05|10|20)-.*",
@@ -100,7 +101,8 @@ def by_worker(times):
     return total
 
 
-def least(boots, who):
-    """ms that a worker's programs need at least: of each the least of several boots, as some wait actively in some."""
-    programs = {program for times in boots for owner, program in times if owner == who}
+def least(boots, who, without=()):
+    """ms that a worker's programs need at least: of each the least of several boots, as some wait actively in some; without
+    those of some paths."""
+    programs = {program for times in boots for owner, program in times if owner == who and program[0] not in without}
     return sum(min(times.get((who, program), 0.0) for times in boots) for program in programs)

@@ -120,5 +120,8 @@ def test_who_worked():
 
 def test_the_least_of_each_program():
     boots = [{(switches.OURS, ("/init", 1)): 3.0, (switches.OURS, ("/init", 2)): 9.0, ("shims", ("/x", 1)): 1.0},
-             {(switches.OURS, ("/init", 1)): 4.0, (switches.OURS, ("/init", 2)): 5.0}]
+             {(switches.OURS, ("/init", 1)): 4.0, (switches.OURS, ("/init", 2)): 5.0,
+              (switches.OURS, (switches.MODPROBE, 1)): 2.0}]
     assert switches.least(boots, switches.OURS) == 8.0
+    assert switches.least(boots[1:], switches.OURS) == 11.0
+    assert switches.least(boots[1:], switches.OURS, without=(switches.MODPROBE,)) == 9.0
