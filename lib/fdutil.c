@@ -49,7 +49,7 @@ int hold_standard_fds(void) {
     return 0;
 }
 
-static int read_to_end(int fd, size_t max, struct buf *b) {
+int read_rest(int fd, size_t max, struct buf *b) {
     size_t start = b->len;
 
     for (;;) {
@@ -73,7 +73,7 @@ int read_file_at(int dirfd, const char *path, size_t max, struct buf *b, struct 
     AUTO_CLOSE int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(e, -errno, "could not open %s", path);
-    int r = read_to_end(fd, max, b);
+    int r = read_rest(fd, max, b);
     if (r == -EFBIG)
         return err_set(e, r, "could not read %s: it is larger than %zu bytes", path, max);
     return r < 0 ? err_errno(e, r, "could not read %s", path) : 0;

@@ -19,6 +19,8 @@ int write_full(int fd, const void *data, size_t len);
  */
 int hold_standard_fds(void);
 
+/* Appends what is left of a file to b, at most `max` bytes. 0 or -errno, -EFBIG beyond. */
+int read_rest(int fd, size_t max, struct buf *b);
 /* Appends a whole file to b, at most `max` bytes (-EFBIG beyond). dirfd: AT_FDCWD or a directory. */
 int read_file_at(int dirfd, const char *path, size_t max, struct buf *b, struct err *e);
 int read_file(const char *path, size_t max, struct buf *b, struct err *e);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cache: in and out of it, many at once, killed at any moment, on a full disk."""
+import contextlib
 import fcntl
 import json
 import os
@@ -443,44 +444,51 @@ def test_an_export_to_a_full_disk(keelson, filled, form):
     assert {p.name for p in keelson.home.iterdir()} == before
 
 
+@contextlib.contextmanager
+def held_layer(keelson):
+    """Of a/b, which there is from here on. An export of it waits when it opens that, for 45 seconds: a lease (fcntl(2))."""
+    cache = Layout(keelson.cache)
+    manifest = cache.manifest([{"etc/x": b"x"}])
+    cache.name(manifest, "docker.io/a/b:latest")
+    layer, = json.loads(keelson.blob(manifest["digest"]).read_text())["layers"]
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # says that somebody waits
+    with keelson.blob(layer["digest"]).open("rb+") as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield
+
+
+def start_export(keelson):
+    """And the files that it has made."""
+    before = set(keelson.home.glob(".x.tar*"))
+    job = keelson.start("cache", "export", "-o", "x.tar", "a/b")
+    while job.poll() is None and not set(keelson.home.glob(".x.tar*")) - before:
+        time.sleep(0.01)
+    return job, set(keelson.home.glob(".x.tar*")) - before
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_killed_export_leaves_nothing(keelson, number):
-    keelson.cache.mkdir()
-    os.mkfifo(keelson.cache / "index.json")  # whoever opens it waits
-    job = keelson.start("cache", "export", "-o", "x.tar", "a/b")
-    while job.poll() is None and not list(keelson.home.glob(".x.tar*")):
-        time.sleep(0.01)
-    job.send_signal(number)
-    job.communicate(timeout=TOOL_SECONDS)
+    with held_layer(keelson):
+        job, _ = start_export(keelson)
+        job.send_signal(number)
+        job.communicate(timeout=TOOL_SECONDS)
     assert job.returncode == -number and [p.name for p in keelson.home.iterdir()] == ["cache"]
 
 
-def test_what_a_killed_export_left_goes_with_the_next(keelson, filled):
+def test_what_a_killed_export_left_goes_with_the_next(keelson):
     """But not what one has that is at work."""
-    ref = f"{filled.host}/t/one:1"
-    keelson.run("cache", "pull", ref)
-    index = (keelson.cache / "index.json").read_bytes()
-    (keelson.cache / "index.json").unlink()
-    os.mkfifo(keelson.cache / "index.json")
-
-    def start():
-        before = set(keelson.home.glob(".x.tar*"))
-        job = keelson.start("cache", "export", "-o", "x.tar", ref)
-        while job.poll() is None and not set(keelson.home.glob(".x.tar*")) - before:
-            time.sleep(0.01)
-        return job, set(keelson.home.glob(".x.tar*")) - before
-    dead, left = start()
-    dead.kill()
-    dead.communicate(timeout=TOOL_SECONDS)
-    assert len(left) == 1 and all(p.exists() for p in left)
-    alive, working = start()
-    assert set(keelson.home.glob(".x.tar*")) == working
-    other, _ = start()
-    other.kill()
-    other.communicate(timeout=TOOL_SECONDS)
-    (keelson.cache / "index.json").unlink()
-    (keelson.cache / "index.json").write_bytes(index)
-    keelson.run("cache", "export", "-o", "x.tar", ref)
+    with held_layer(keelson):
+        dead, left = start_export(keelson)
+        dead.kill()
+        dead.communicate(timeout=TOOL_SECONDS)
+        assert len(left) == 1 and all(p.exists() for p in left)
+        alive, working = start_export(keelson)
+        assert set(keelson.home.glob(".x.tar*")) == working
+        other, _ = start_export(keelson)
+        other.kill()
+        other.communicate(timeout=TOOL_SECONDS)
+        alive.send_signal(signal.SIGSTOP)
+    keelson.run("cache", "export", "-o", "x.tar", "a/b")
     assert set(keelson.home.glob(".x.tar*")) == working
     alive.kill()
     alive.communicate(timeout=TOOL_SECONDS)
@@ -526,3 +534,17 @@ def test_a_cache_that_cannot_be_used(keelson, filled, proxy):
     proxy.faults = [Fault("blobs", servers.status(403))]
     keelson.fails("cache", "pull", f"{proxy.host}/t/one:1")
     assert keelson.run("cache", "ls").stdout == ""
+
+
+def test_a_cache_whose_index_is_no_file(keelson):
+    """Nobody writes into that FIFO: waiting for it would be for ever."""
+    cache = Layout(keelson.cache)
+    cache.name(cache.manifest([{"etc/x": b"x"}]), "docker.io/t/x:1")
+    (keelson.home / "x.yml").write_text("init: [t/x:1]\n")
+    index = cache.path / "index.json"
+    index.unlink()
+    os.mkfifo(index)
+    for words in (["cache", "ls"], ["cache", "verify"], ["cache", "gc"], ["cache", "rm", "t/x:1"],
+                  ["cache", "export", "-o", "x.tar", "t/x:1"], ["cache", "import", "--cache", "other", cache.path],
+                  ["build", "--offline", "--format", "tar", "-o", "x.tar", "x.yml"]):
+        assert "index.json" in keelson.fails(*words) and not (keelson.home / "x.tar").exists(), words

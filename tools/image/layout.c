@@ -14,13 +14,28 @@ static char *layout_path(const char *cache_dir, const char *name) {
     return path_join(cache_dir, name);
 }
 
+static int load_index(const char *path, json_t **index, struct err *e) {
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO there must not hold us */
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(e, -errno, "could not open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, -EINVAL, "could not open %s: it is not a regular file", path);
+    int r = read_rest(fd, BLOB_JSON_MAX, &text);
+    if (r == -EFBIG)
+        return err_set(e, r, "could not read %s: it is larger than %zu bytes", path, BLOB_JSON_MAX);
+    return r < 0 ? err_errno(e, r, "could not read %s", path) : json_parse(path, &text, 0, index, e);
+}
+
 int layout_load(const char *cache_dir, json_t **index, struct err *e) {
     AUTO_FREE char *path = layout_path(cache_dir, "index.json");
     json_t *manifests = NULL;
 
     if (!path)
         return err_errno(e, -ENOMEM, "could not read the cache %s", cache_dir);
-    int r = json_load_path(path, BLOB_JSON_MAX, index, e);
+    int r = load_index(path, index, e);
     if (r == -ENOENT) {
         *index = json_pack("{s:i, s:s, s:[]}", "schemaVersion", 2, "mediaType",
                            "application/vnd.oci.image.index.v1+json", "manifests");
