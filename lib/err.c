@@ -11,6 +11,7 @@ static void mark_if_cut(struct err *e, int written) {
 
 static PRINTF_LIKE(3, 0) int format(struct err *e, int code, const char *fmt, va_list args) {
     e->code = code;
+    e->sealed = false;
     int n = vsnprintf(e->msg, sizeof(e->msg), fmt, args);
     mark_if_cut(e, n);
     return n;
@@ -53,6 +54,8 @@ int err_errno_raw(struct err *e, int code, const char *fmt, ...) {
 int err_wrap_raw(struct err *e, int code, const char *fmt, ...) {
     if (!e)
         return code;
+    if (e->sealed)
+        return e->code;
     char inner[ERR_MSG_MAX];
     memcpy(inner, e->msg, sizeof(inner));
     int inner_code = e->code;
@@ -63,4 +66,10 @@ int err_wrap_raw(struct err *e, int code, const char *fmt, ...) {
     if (n >= 0)
         append(e, (size_t)n, ": ", inner);
     return e->code;
+}
+
+int err_seal(struct err *e, int code) {
+    if (e)
+        e->sealed = true;
+    return code;
 }

@@ -10,12 +10,15 @@
 
 #include <errno.h>
 
+#include <stdbool.h>
+
 #include "lib/auto.h"
 
 #define ERR_MSG_MAX 768
 
 struct err {
-    int code; /* 0, or a negative errno */
+    int code;    /* 0, or a negative errno */
+    bool sealed; /* err_wrap() adds nothing */
     char msg[ERR_MSG_MAX];
 };
 
@@ -35,5 +38,11 @@ int err_errno_raw(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 
 /* Puts "CONTEXT: " before the message that is there; returns e->code (or `code` if e is NULL). */
 #define err_wrap(...) err_negative(err_wrap_raw(__VA_ARGS__))
 int err_wrap_raw(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * The message is whole: what those on the way up were about has no part in it, such as what was being read when
+ * something could not be written. Returns code.
+ */
+int err_seal(struct err *e, int code);
 
 #endif

@@ -25,6 +25,18 @@ static void wraps_and_keeps_the_code(void **state) {
     assert_string_equal(e.msg, "bundle a: no key");
 }
 
+static void adds_nothing_to_what_is_whole(void **state) {
+    (void)state;
+    struct err e = {0};
+    assert_int_equal(err_seal(&e, err_set(&e, -ENOSPC, "could not write x")), -ENOSPC);
+    assert_int_equal(err_wrap(&e, -EIO, "image y"), -ENOSPC);
+    assert_string_equal(e.msg, "could not write x");
+    (void)err_set(&e, -EINVAL, "no key"); /* the next one is another one */
+    assert_int_equal(err_wrap(&e, -EIO, "bundle a"), -EINVAL);
+    assert_string_equal(e.msg, "bundle a: no key");
+    assert_int_equal(err_seal(NULL, -EIO), -EIO);
+}
+
 static void marks_what_was_cut(void **state) {
     (void)state;
     struct err e = {0};
@@ -43,6 +55,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_errno_text),
         cmocka_unit_test(wraps_and_keeps_the_code),
+        cmocka_unit_test(adds_nothing_to_what_is_whole),
         cmocka_unit_test(marks_what_was_cut),
         cmocka_unit_test(works_without_a_struct),
     };

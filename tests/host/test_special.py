@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Outputs that are no files: what is there is written into, and stays what it is."""
+"""Outputs that are no files: what is there is written into, and stays what it is. And those that take nothing."""
+import os
+import resource
+import signal
 import stat
 import subprocess
 
 import pytest
-from builds import Images
+from builds import Images, noise
+from conftest import COMMAND
 from images import bzimage, tar_of
 
 READER_SECONDS = 60
@@ -63,3 +67,38 @@ def test_what_cannot_be_read_back_is_not_verified(keelson, images):
     (keelson.home / "null").symlink_to("/dev/null")
     for out in ("null", "-"):
         assert "it is no file" in keelson.fails(*BUILD, "--verify", "-f", "tar", "-o", out, "x.yml")
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def full_device():
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def small_files():
+    """No file may grow beyond that, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+@pytest.mark.parametrize("words, stdout, limit, line", [
+    (("-f", "tar", "-o", "/dev/full"), full_device, None, "could not write /dev/full: No space left on device"),
+    (("-f", "tar", "-o", "-"), full_device, None, "could not write to stdout: No space left on device"),
+    (("-f", "docker", "-o", "-"), closed_pipe, None, "could not write to stdout: Broken pipe"),
+    (("-f", "tar-kernel-initrd", "-o", "-"), closed_pipe, None, "could not write to stdout: Broken pipe"),
+    (("-f", "tar", "-o", "out"), full_device, small_files, "could not write out: File too large"),
+    (("-f", "tar,docker"), full_device, small_files, "could not write a temporary file: File too large"),
+])
+def test_an_output_that_takes_nothing_is_named(keelson, images, words, stdout, limit, line):
+    """It, and not the image that was being read for it."""
+    images.image("init", {"init": noise(300_000)})
+    fd = stdout()
+    done = subprocess.run([COMMAND, *BUILD, *words, "x.yml"], stdout=fd, stderr=subprocess.PIPE, text=True, check=False,
+                          cwd=keelson.home, env=keelson.env, preexec_fn=limit, timeout=READER_SECONDS)
+    os.close(fd)
+    assert (done.returncode, done.stderr) == (1, f"keelson: {line}\n")
+    assert not (keelson.home / "out").exists() and not list((keelson.home / "tmp").iterdir())

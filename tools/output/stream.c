@@ -60,10 +60,10 @@ static int store(struct stream *s, const void *data, size_t len, struct err *e) 
     int r = write_full(s->fd, data, len);
 
     if (r < 0)
-        return err_errno(e, r, "could not write %s",
-                         s->path                  ? s->path
-                         : s->fd == STDOUT_FILENO ? "to stdout"
-                                                  : "a part of the initrd");
+        return err_seal(e, err_errno(e, r, "could not write %s",
+                                     s->path                  ? s->path
+                                     : s->fd == STDOUT_FILENO ? "to stdout"
+                                                              : "a part of the initrd"));
     s->stored += len;
     return 0;
 }

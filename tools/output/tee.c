@@ -31,7 +31,7 @@ static int fill_spool(struct tee *t, const struct entry_content *content, struct
             return (int)n;
         r = write_full(fileno(t->spool), chunk, (size_t)n);
     }
-    return r < 0 ? err_errno(e, r, "could not write a temporary file") : 0;
+    return r < 0 ? err_seal(e, err_errno(e, r, "could not write a temporary file")) : 0;
 }
 
 static int add_spooled(struct tee *t, const struct entry *entry, const struct origin *origin, struct err *e) {
