@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`keelson` itself: what stands before the command, and the completion of words."""
+import json
 import re
 import subprocess
 
 import pytest
 from builds import Images
 from conftest import COMMAND, REPO
+from images import bzimage
 
 
 def test_options_before_the_command(keelson, filled, tmp_path):
@@ -89,3 +91,26 @@ def test_a_closed_standard_output_takes_nothing(keelson):
         done = subprocess.run(["sh", "-c", f"exec {COMMAND} {words} >&-"], env=keelson.env, cwd=keelson.home, check=False,
                               timeout=60, capture_output=True)
         assert done.returncode == 1, words
+
+
+@pytest.mark.parametrize("why, words", [
+    ("there is no such file", ["nowhere"]),
+    ("could not write none/x.svg", ["--boot-chart", "none/x.svg", "a"]),
+    ("could not find qemu-system-x86_64", ["--accel", "tcg", "a"]),
+])
+def test_a_machine_that_cannot_be_started_has_no_verdict(keelson, why, words):
+    """Who reads the verdict's JSON gets one in any case, unless it is our words that are wrong."""
+    for name, data in (("kernel", bzimage(b"code")), ("initrd.img", b"070701"), ("cmdline", b"quiet")):
+        (keelson.home / f"a-{name}").write_bytes(data)
+    keelson.env["PATH"] = "/nowhere"
+    done = keelson.run("run", "--wait", "--json", *words, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and why in done.stderr
+    assert json.loads(done.stdout) == {"verdict": "none", "exit": 1, "record": None}
+    done = keelson.run("run", "--wait", *words, check=False)
+    assert (done.returncode, done.stdout) == (1, "") and why in done.stderr
+
+
+def test_nothing_but_a_boot_has_a_verdict(keelson):
+    for status, words in ((1, ["--dry-run", "nowhere"]), (100, ["--frobnicate", "nowhere"])):
+        done = keelson.run("run", "--wait", "--json", *words, check=False)
+        assert (done.returncode, done.stdout) == (status, "")

@@ -130,5 +130,5 @@ int run_main(int argc, char **argv) {
         r = print_command(&q, &e);
     if (r < 0)
         log_error("%s", e.msg);
-    return r < 0 ? 1 : 0;
+    return r < 0 ? watch_not_started(&o) : 0;
 }

@@ -128,6 +128,12 @@ static int report(const struct watch *w, int status) {
     return r < 0 ? 1 : status;
 }
 
+int watch_not_started(const struct run_options *o) {
+    const struct watch nothing = {.o = o};
+
+    return o->json && !o->dry_run ? report(&nothing, 1) : 1;
+}
+
 static int draw(const struct watch *w, int status) {
     AUTO_BUF struct buf picture = BUF_INIT;
     struct err e = {0};
@@ -172,7 +178,7 @@ static int watch_to_end(struct watch *w, const sigset_t *set) {
     if (r < 0) {
         log_error("could not wait for QEMU: %s", strerror(-r));
         end_machine(w);
-        return 1;
+        return watch_not_started(w->o);
     }
     if (w->guest_fd >= 0)
         read_guest(w); /* its last words */
@@ -189,7 +195,7 @@ int watch_run(const struct qemu_command *q, const struct run_options *o, int gue
     bool terminal = tcgetattr(STDIN_FILENO, &saved) == 0;
     struct err e = {0};
     sigset_t set;
-    int status = 1;
+    int status;
 
     (void)sigemptyset(&set);
     for (const int *sig = (const int[]){SIGTERM, SIGHUP, SIGINT, 0}; *sig; sig++)
@@ -199,8 +205,7 @@ int watch_run(const struct qemu_command *q, const struct run_options *o, int gue
         log_error("could not start the event loop: %s", strerror(errno));
     else if (spawn_qemu(&w, q, inherited_fd, &e) < 0)
         log_error("%s", e.msg);
-    else
-        status = watch_to_end(&w, &set);
+    status = w.pidfd >= 0 ? watch_to_end(&w, &set) : watch_not_started(o);
     if (terminal)
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
     if (w.pidfd >= 0)

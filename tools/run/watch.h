@@ -23,4 +23,7 @@
  */
 int watch_run(const struct qemu_command *q, const struct run_options *o, int guest_fd, int inherited_fd);
 
+/* Of a machine that could not be started; why is told. With --json prints that there is no verdict. Returns 1. */
+int watch_not_started(const struct run_options *o);
+
 #endif
