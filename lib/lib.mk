@@ -13,6 +13,6 @@ $(BUILD)/obj/%/libkeelson.a:
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(call obj,musl,$(LIB_SRC)): | $(BUILD)/musl-include
 
-$(foreach t,err buf log loop spawn respawn fdstore fdutil bootchart waits array little printable,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c)))
+$(foreach t,err buf log loop spawn respawn fdstore fdutil bootchart waits array little printable xml,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c)))
 $(foreach t,timeline bootrecord json capture temp,$(eval $(call unit_test,$(t)_test,lib/$(t)_test.c,jansson)))
 $(eval $(call unit_test,cmdline_test,cmdline/cmdline_test.c))

@@ -12,11 +12,16 @@
  */
 #define XML_SVG_LOOK "role=\"img\" style=\"width:100%%;height:auto\" font-family=\"monospace\""
 
-/* Appends at most max bytes of s as text for an XML 1.0 document; what may not be in one becomes a question mark.
- * -ENOMEM. */
+/*
+ * Appends at most max bytes of s as text for an XML 1.0 document. What may not be in one becomes a question mark, as do
+ * control characters and each byte that belongs to no whole UTF-8 character. -ENOMEM.
+ */
 int xml_text(struct buf *out, const char *s, size_t max) WARN_UNUSED;
 
-/* The same for at most `fits` letters: of a longer text the beginning and "...". */
+/* How many letters of a monospace font have the width of that text, at most: a letter of many scripts takes that of
+ * two. */
+size_t xml_letters(const char *s);
+/* xml_text() for at most `fits` of them: of a longer text the beginning and "...". */
 int xml_text_cut(struct buf *out, const char *s, size_t fits) WARN_UNUSED;
 
 #endif

@@ -34,7 +34,7 @@ static const char *colour(const char *kind) {
 static int put_text(struct buf *out, const struct rect *r, double line, const char *text, bool may_cut) {
     size_t fits = r->w > 12 ? (size_t)((r->w - 10) / LETTER) : 0;
 
-    if (r->h < 6 + TEXT_LINE * line || (strlen(text) > fits && (!may_cut || fits <= sizeof("..."))))
+    if (r->h < 6 + TEXT_LINE * line || (xml_letters(text) > fits && (!may_cut || fits <= sizeof("..."))))
         return 0;
     int result = buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\">", r->x + 6, r->y + TEXT_LINE * line);
     if (!result)
