@@ -4,8 +4,9 @@ import json
 import tarfile
 
 import pytest
-from builds import TREE, Images, noise
+from builds import TREE, Images, noise, tar_with
 from images import tar_of
+from initramfs import Initramfs
 
 YAML = """kernel:
   image: t/kernel
@@ -100,3 +101,35 @@ def test_a_kernel_without_device_trees_is_named(keelson, images, firmware):
     message = keelson.fails(*WORDS, "rpi3", "a.yml")
     assert "no device tree boot/dtb/broadcom/bcm2837-rpi-*.dtb" in message
     assert not (keelson.home / "a.tar").exists()
+
+
+def test_a_tree_may_come_by_any_of_its_names(keelson, images, firmware):
+    """Boards that are alike have a tree in common, of which a tar has hard links, in any order."""
+    def linked(name, to):
+        return {"name": name, "type": b"1", "linkname": to}, None
+
+    dtb = "boot/dtb/broadcom/bcm"
+    tar = tar_with([({"name": f"{dtb}2837-rpi-3-b.dtb"}, b"b's tree"),
+                    linked(f"{dtb}2837-rpi-3-b-plus.dtb", f"{dtb}2837-rpi-3-b.dtb"),
+                    linked(f"{dtb}2711-rpi-4-b.dtb", f"{dtb}2837-rpi-3-b.dtb"),
+                    ({"name": f"{dtb}2710-rpi-zero-2.dtb"}, b"zero's"),
+                    linked(f"{dtb}2710-rpi-zero-2-w.dtb", f"{dtb}2710-rpi-zero-2.dtb"),
+                    linked(f"{dtb}2837-rpi-zero-2-w.dtb", f"{dtb}2710-rpi-zero-2-w.dtb"),
+                    ({"name": "lib", "type": b"5"}, None), ({"name": "lib/trees", "type": b"5"}, None),
+                    ({"name": "lib/trees/cm3.dtb"}, b"the module's" * 1000),
+                    linked(f"{dtb}2837-rpi-cm3-io3.dtb", "lib/trees/cm3.dtb")])
+    images.image("kernel", {"kernel": arm_image(noise(30000)), "kernel.tar": tar}, arch="arm64")
+    keelson.run(*WORDS, "rpi3", "--compress", "none", "a.yml")
+    with tarfile.open(keelson.home / "a.tar") as card:
+        trees = {m.name: card.extractfile(m).read() for m in card if m.name.endswith(".dtb")}
+        packed = card.extractfile("initrd.img").read()
+    assert trees == {"bcm2837-rpi-3-b.dtb": b"b's tree", "bcm2837-rpi-3-b-plus.dtb": b"b's tree",
+                     "bcm2837-rpi-zero-2-w.dtb": b"zero's", "bcm2837-rpi-cm3-io3.dtb": b"the module's" * 1000}
+    root = Initramfs(packed).root
+    assert root["lib/trees/cm3.dtb"].data == b"the module's" * 1000 and not any(name.startswith(dtb) for name in root)
+
+
+def test_a_tree_that_is_a_link_to_something_else_is_named(keelson, images, firmware):
+    tar = tar_with([({"name": "lib/x"}, b"x"), ({"name": next(iter(TREES)), "type": b"1", "linkname": "lib/x"}, None)])
+    images.image("kernel", {"kernel": arm_image(b"x"), "kernel.tar": tar}, arch="arm64")
+    assert f"{next(iter(TREES))}: it is a hard link to lib/x" in keelson.fails(*WORDS, "rpi3", "a.yml")

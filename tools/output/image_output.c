@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/fdutil.h"
 #include "lib/temp.h"
-#include "tools/output/stream.h"
+#include "tools/output/trees.h"
 
 #define CHUNK ((size_t)1 << 20)
 
@@ -18,8 +17,8 @@ struct image_output {
     struct output base;
     char *path;
     image_make_fn *make;
-    const char *trees; /* glob; or NULL */
     struct temp_dir dir;
+    struct trees trees; /* if any are wanted */
     char parts_base[PATH_MAX];
     char made[PATH_MAX];  /* the image, in the folder */
     struct output *parts; /* kernel+initrd in the folder */
@@ -27,28 +26,12 @@ struct image_output {
     uint64_t size_mib;
 };
 
-static int take_tree(const struct image_output *i, const char *name, const struct entry *entry,
-                     const struct entry_content *content, struct err *e) {
-    AUTO_FREE char *path = path_join(i->dir.path, strrchr(name, '/') + 1);
-    AUTO_STREAM struct stream *out = NULL;
-    int r = path ? stream_open(path, &out, e) : err_errno(e, -ENOMEM, "could not write %s", entry->path);
-
-    if (!r)
-        r = stream_copy(out, content, entry->size, entry->path, e);
-    if (!r)
-        r = stream_end(out, e);
-    return r ? r : stream_commit(out, e);
-}
-
 static int add(struct output *o, const struct entry *entry, const struct entry_content *content,
                const struct origin *origin, struct err *e) {
-    const struct image_output *i = (struct image_output *)o;
-    size_t below = strlen(BOOT_TREES);
+    struct image_output *i = (struct image_output *)o;
 
-    if (i->trees && entry->type == ENTRY_FILE && !strncmp(entry->path, BOOT_TREES, below) &&
-        !fnmatch(i->trees, entry->path + below, FNM_PATHNAME))
-        return take_tree(i, entry->path + below, entry, content, e);
-    return output_add(i->parts, entry, content, origin, e);
+    return i->trees.wanted ? trees_add(&i->trees, i->parts, entry, content, origin, e)
+                           : output_add(i->parts, entry, content, origin, e);
 }
 
 static int add_segment(struct output *o, const struct segment *s, struct err *e) {
@@ -109,6 +92,7 @@ static void free_image(struct output *o) {
 
     if (i->parts)
         output_free(i->parts);
+    trees_free(&i->trees);
     temp_dir_remove(&i->dir);
     free(i->path);
     free(i);
@@ -135,7 +119,7 @@ int output_image_new(const char *path, image_make_fn *make, const char *trees, c
         return err_errno(e, -ENOMEM, "could not write %s", path);
     i->base.type = &of_entries;
     i->make = make;
-    i->trees = trees;
+    i->trees = (struct trees){.dir = i->dir.path, .wanted = trees};
     i->arch = order->arch;
     i->size_mib = order->size_mib;
     i->path = strdup(path);
