@@ -6,6 +6,7 @@ the terminal and, under the part's name, into build/bench.json.
 """
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -75,12 +76,24 @@ def _written(row):
                 ratios_to_peers={name: _ratio(row, value) for name, value in row.peers.items()}, verdict=row.verdict())
 
 
-def _write(part, rows):
-    RESULTS.parent.mkdir(exist_ok=True)
+def _known():
+    """What is there of all parts, {} if it cannot be used: a measurement is not lost for that."""
     try:
         known = json.loads(RESULTS.read_text())
-    except (OSError, ValueError):
-        known = {}
+        why = "" if isinstance(known, dict) else "it is no object"
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as e:
+        why = str(e)
+    if not why:
+        return known
+    print(f"bench: could not use {RESULTS}: {why}; it is written anew", file=sys.stderr)
+    return {}
+
+
+def _write(part, rows):
+    RESULTS.parent.mkdir(exist_ok=True)
+    known = _known()
     known[part] = [_written(row) for row in rows]
     aside = RESULTS.with_suffix(".new")
     aside.write_text(json.dumps(known, indent=1) + "\n")

@@ -84,6 +84,19 @@ def test_ratios_are_written(tmp_path, monkeypatch, capsys):
     assert "20.0 (1.50x)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("text", ["[]", "0", "null", "{", "", "\udcff"])
+def test_results_of_before_that_are_none_are_told_and_replaced(tmp_path, monkeypatch, capsys, text):
+    path = tmp_path / "bench.json"
+    path.write_text(text, errors="surrogateescape")
+    monkeypatch.setattr(table, "RESULTS", path)
+    table.report("part", [table.Row("boot", "ms", 30.0)])
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bench: could not use {path}: ") and line.endswith("; it is written anew")
+    assert json.loads(path.read_text()).keys() == {"part"}
+    table.report("other", [])
+    assert json.loads(path.read_text()).keys() == {"part", "other"} and capsys.readouterr().err == ""
+
+
 def switch(pid, time, to, prio=120, to_prio=120):
     return (f"{pid} {time:.6f}: sched_switch: prev_comm=x prev_pid={pid} prev_prio={prio} prev_state=S ==> "
             f"next_comm=a b next_pid={to} next_prio={to_prio}")
