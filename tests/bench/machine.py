@@ -16,6 +16,7 @@ KEELSON = REPO / "build/bin/keelson"
 FLOOR = REPO / "build/bench/floor"
 QEMU = "qemu-system-x86_64"
 QEMU_SECONDS = 600
+END_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]  # whatever ends us: SIGTERM leaves Python no time to do it
 # shift=0: an instruction is a nanosecond. Without KASLR, with a fixed RTC and a seed for the guest's random numbers a run
 # repeats exactly (they come from rdrand: the seed that QEMU hands to the kernel is not always taken). Another seed, or any
 # other byte in the image, moves what Go's scheduler does: by 2 % of the boot. The guest reports on a second serial port: its
@@ -126,9 +127,9 @@ def run(name, cmdline, memory=1024, seed=1, options=(), clock=COUNTED, seconds=Q
     """Boots the image until the machine powers off; returns what it wrote to its port, and its console."""
     out = name.with_suffix(".report")
     out.unlink(missing_ok=True)
-    command = [QEMU, "-machine", "q35", "-m", str(memory), *clock, "-seed", str(seed), "-nodefaults", "-display", "none",
-               "-no-reboot", "-kernel", f"{name}-kernel", "-initrd", f"{name}-initrd.img", "-append", f"nokaslr {cmdline}",
-               "-serial", "stdio", "-serial", f"file:{out}", *options]
+    command = [*END_WITH_US, QEMU, "-machine", "q35", "-m", str(memory), *clock, "-seed", str(seed), "-nodefaults",
+               "-display", "none", "-no-reboot", "-kernel", f"{name}-kernel", "-initrd", f"{name}-initrd.img", "-append",
+               f"nokaslr {cmdline}", "-serial", "stdio", "-serial", f"file:{out}", *options]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=seconds, check=True)
     sent = out.read_bytes() if out.exists() else b""
     if sent.startswith(b"\x1f\x8b"):

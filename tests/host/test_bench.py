@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benches make of what they have measured (tests/bench): nothing is booted, no clock is looked at."""
 import json
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
-from conftest import REPO
+from conftest import REPO, heed_signals
 
 sys.path.insert(0, str(REPO / "tests/bench"))
 import check  # noqa: E402
@@ -95,6 +98,22 @@ def test_results_of_before_that_are_none_are_told_and_replaced(tmp_path, monkeyp
     assert json.loads(path.read_text()).keys() == {"part"}
     table.report("other", [])
     assert json.loads(path.read_text()).keys() == {"part", "other"} and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_no_machine_outlives_its_bench(tmp_path, number):
+    """Whatever ends the bench: the end of the pipe that the machine holds says that it has ended, too."""
+    qemu = tmp_path / "qemu-system-x86_64"
+    qemu.write_text("#!/bin/sh\necho >&2\nexec sleep 1000\n")
+    qemu.chmod(0o755)
+    bench = subprocess.Popen([sys.executable, "-c", "import machine, pathlib; machine.run(pathlib.Path('x'), '')"],
+                             cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=heed_signals,
+                             env=dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}",
+                                      PYTHONPATH=str(REPO / "tests/bench")))
+    assert bench.stderr.readline() == b"\n"
+    bench.send_signal(number)
+    bench.communicate(timeout=10)
+    assert bench.returncode == -number
 
 
 def switch(pid, time, to, prio=120, to_prio=120):
