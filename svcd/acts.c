@@ -98,7 +98,13 @@ static void doubt(struct service *s, const char *why) {
         s->doubt(s, s->data);
 }
 
+static void another_life(struct service *s) {
+    free(s->cgroup);
+    s->cgroup = NULL;
+}
+
 static void task_created(struct service *s, const struct grpc_result *r) {
+    another_life(s);
     if (ctrd_created_pid(r, &s->pid) < 0) {
         service_fail(s, "create its task", "containerd's answer could not be read");
         return;
@@ -141,11 +147,14 @@ static void task_looked_at(struct service *s, const struct grpc_result *r) {
         return;
     }
     bool known = p.status >= CTRD_CREATED && p.status <= CTRD_PAUSING;
-    if (known && s->pid != p.pid)
-        s->started_ms = 0; /* another life of it, that somebody else has begun */
+    if (known && s->pid != p.pid) { /* somebody else has begun it */
+        another_life(s);
+        s->started_ms = 0;
+    }
     if (known)
         s->pid = p.pid;
-    bool runs = p.status == CTRD_RUNNING || p.status == CTRD_PAUSED || p.status == CTRD_PAUSING;
+    s->paused = p.status == CTRD_PAUSED || p.status == CTRD_PAUSING;
+    bool runs = p.status == CTRD_RUNNING || s->paused;
     /* Its shim hangs: what is to stop need not wait for that. */
     bool hangs = !known && !s->record.wanted && process_is_there(s);
     if (runs || hangs)

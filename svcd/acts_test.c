@@ -248,6 +248,36 @@ static void what_is_to_be_stopped_is_stopped_whatever_its_state(void **state) {
     assert_int_equal(s.life, LIFE_BACKOFF);
 }
 
+static void look_at(uint8_t pid, enum ctrd_status status) {
+    const uint8_t message[] = {0x0a, 4, 0x18, pid, 0x20, (uint8_t)status};
+    const struct grpc_result r = {.status = GRPC_OK, .error = "", .message = message, .len = sizeof(message)};
+
+    s.life = LIFE_ADOPT;
+    on_answer(ticket_new(&s), &r);
+}
+
+static void the_group_is_known_of_one_life(void **state) {
+    (void)state;
+    s.record.wanted = true;
+    s.pid = 77;
+    s.cgroup = strdup("/www");
+    look_at(77, CTRD_CREATED);
+    assert_string_equal(s.cgroup, "/www");
+    look_at(78, CTRD_CREATED); /* another life of it, begun by somebody else */
+    assert_null(s.cgroup);
+    assert_int_equal(s.pid, 78);
+}
+
+static void who_finds_it_paused_knows_that_it_is(void **state) {
+    (void)state;
+    s.record.wanted = true;
+    look_at(127, CTRD_PAUSED);
+    assert_int_equal(s.life, LIFE_RUNNING);
+    assert_true(s.paused);
+    look_at(127, CTRD_RUNNING);
+    assert_false(s.paused);
+}
+
 static void an_answer_that_is_no_message_is_a_failure(void **state) {
     const struct grpc_result bad = {.status = GRPC_OK, .error = "", .message = (const uint8_t *)"\xff\xff", .len = 2};
     (void)state;
@@ -275,6 +305,8 @@ int main(void) {
         T(a_task_is_looked_at),
         T(what_svcd_took_down_with_itself_has_not_failed),
         T(what_is_to_be_stopped_is_stopped_whatever_its_state),
+        T(the_group_is_known_of_one_life),
+        T(who_finds_it_paused_knows_that_it_is),
         T(an_answer_that_is_no_message_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,16 @@ int ctrd_created_pid(const struct grpc_result *r, uint32_t *pid) {
     return 0;
 }
 
+int ctrd_started_pid(const struct grpc_result *r, uint32_t *pid) {
+    Ctrd__StartResponse *m = ctrd__start_response__unpack(NULL, r->len, r->message);
+
+    if (!m)
+        return -EBADMSG;
+    *pid = m->pid;
+    ctrd__start_response__free_unpacked(m, NULL);
+    return 0;
+}
+
 int ctrd_waited_status(const struct grpc_result *r, uint32_t *exit_status) {
     Ctrd__WaitResponse *m = ctrd__wait_response__unpack(NULL, r->len, r->message);
 

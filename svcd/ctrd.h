@@ -64,6 +64,7 @@ int ctrd_event(const uint8_t *message, size_t len, struct ctrd_event *out);
 
 /* Replies. -EBADMSG: not such a message. */
 int ctrd_created_pid(const struct grpc_result *r, uint32_t *pid);
+int ctrd_started_pid(const struct grpc_result *r, uint32_t *pid);
 int ctrd_waited_status(const struct grpc_result *r, uint32_t *exit_status);
 int ctrd_process(const struct grpc_result *r, struct ctrd_process *out);
 

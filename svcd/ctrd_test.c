@@ -214,6 +214,16 @@ static void unknown_fields_are_skipped(void **state) {
     assert_int_equal(p.exit_status, 0);
 }
 
+static void a_started_command_has_a_pid(void **state) {
+    const struct grpc_result r = {.status = GRPC_OK, .error = "", .message = (const uint8_t *)"\x08\x4d", .len = 2};
+    uint32_t pid = 0;
+    (void)state;
+    assert_int_equal(ctrd_started_pid(&r, &pid), 0);
+    assert_int_equal(pid, 77);
+    const struct grpc_result cut = {.status = GRPC_OK, .error = "", .message = r.message, .len = 1};
+    assert_int_equal(ctrd_started_pid(&cut, &pid), -EBADMSG);
+}
+
 static void what_is_cut_off_is_no_message(void **state) {
     static const uint8_t message[] = "\x0a\x05\x0a\x03www";
     struct ctrd_process p;
@@ -258,8 +268,8 @@ static void events_are_told_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_have_containerds_numbers), cmocka_unit_test(what_containerd_sent_is_understood),
-        cmocka_unit_test(unknown_fields_are_skipped),      cmocka_unit_test(what_is_cut_off_is_no_message),
-        cmocka_unit_test(events_are_told_apart),
+        cmocka_unit_test(unknown_fields_are_skipped),      cmocka_unit_test(a_started_command_has_a_pid),
+        cmocka_unit_test(what_is_cut_off_is_no_message),   cmocka_unit_test(events_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "svcd/ctrd.h"
 #include "svcd/look.h"
+#include "svcd/process.h"
 #include "svcd/spec.h"
 
 #define STATUS_LINE_MAX 64
@@ -34,6 +35,7 @@ struct probe {
     char line[STATUS_LINE_MAX];
     size_t line_len;
     enum exec_step step;
+    uint32_t pid;                 /* of the command; 0: not known */
     bool late;                    /* the command was killed: it took too long */
     char why[SERVICE_REASON_MAX]; /* it failed, if containerd is not to blame */
     char id[PROBE_ID_MAX];
@@ -294,6 +296,7 @@ static void on_deadline(struct loop_source *src, void *data);
 
 /* Past its time, and started: its end comes through the wait. */
 static void exec_kill(struct probe *p) {
+    process_kill_led_by(p->s, (pid_t)p->pid); /* the runtime kills the command alone, and not what it has started */
     (void)ctrd_exec_kill(service_grpc(p->s), p->s->name, p->id, SIGKILL, ignore, NULL);
     (void)loop_set_timer(p->s->loop, &p->deadline, KILL_MS, on_deadline, p); /* else the task's end ends it */
 }
@@ -324,6 +327,8 @@ static void on_step(void *data, const struct grpc_result *r) {
         (void)ctrd_exec_delete(service_grpc(s), s->name, p->id, ignore, NULL);
         conclude(p, false, TOO_LONG);
     } else if (r->status == GRPC_OK) {
+        if (p->step == EXEC_START)
+            (void)ctrd_started_pid(r, &p->pid);
         exec_go(p, p->step + 1);
     } else if (r->status == -ECONNRESET) {
         probe_stop(s); /* containerd is gone: that says nothing about the service */

@@ -18,6 +18,7 @@
 #include "lib/fdutil.h"
 #include "svcd/ctrd.h"
 #include "svcd/look.h"
+#include "svcd/process.h"
 #include "svcd/spec.h"
 
 #define GIVE_UP_MS 10000
@@ -138,6 +139,18 @@ int ctrd_exec_delete(struct grpc *g, const char *id, const char *exec_id, grpc_d
 int ctrd_waited_status(const struct grpc_result *r, uint32_t *exit_status) {
     *exit_status = r->message[0];
     return 0;
+}
+
+int ctrd_started_pid(const struct grpc_result *r, uint32_t *pid) {
+    *pid = r->message[0];
+    return 0;
+}
+
+static pid_t killed_with_children;
+
+void process_kill_led_by(const struct service *service, pid_t leader) {
+    assert_ptr_equal(service, &s);
+    killed_with_children = leader;
 }
 
 static void answer(int status, uint8_t exit_status) {
@@ -397,13 +410,16 @@ static void no_answer_is_a_failure(void **state) {
 static const char *command[] = {"check"};
 static const struct probe_policy exec_policy = {.kind = PROBE_EXEC};
 
+#define COMMAND_PID 77
+
 static void begin_exec(uint64_t timeout_ms) {
     s.policy.health.exec = (struct strings){command, 1};
     s.health.now = HEALTH_HEALTHY;
+    killed_with_children = 0;
     probe_start(&s, &exec_policy, timeout_ms);
     assert_string_equal(spec_seen, "{\"args\":[\"check\"]}");
     answer(GRPC_OK, 0);
-    answer(GRPC_OK, 0);
+    answer(GRPC_OK, COMMAND_PID);
     assert_string_equal(calls, "ASW");
 }
 
@@ -419,13 +435,15 @@ static void a_commands_status_counts(void **state) {
     assert_false(last_ok);
     assert_string_equal(last_why, "the command exited with status 3");
     assert_int_equal(results, 2);
+    assert_int_equal(killed_with_children, 0);
 }
 
 static void a_command_that_takes_too_long_is_killed(void **state) {
     (void)state;
     begin_exec(20);
     assert_int_equal(loop_run(&loop), 0); /* until the kill stops it */
-    assert_int_equal(results, 0);         /* its end is waited for */
+    assert_int_equal(killed_with_children, COMMAND_PID);
+    assert_int_equal(results, 0); /* its end is waited for */
     answer(GRPC_OK, 137);
     assert_false(last_ok);
     assert_string_equal(last_why, "the command took too long");

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib/fdutil.h"
 #include "lib/log.h"
@@ -90,11 +91,8 @@ static void open_process(struct service *s) {
 void process_watch(struct service *s) {
     process_forget(s);
     s->own_pids = is_first_of_pids("/proc", (pid_t)s->pid);
-    AUTO_FREE char *group = cgroup_of("/proc", (pid_t)s->pid);
-    if (!group || !s->cgroup || !is_within(group, s->cgroup)) { /* it may have gone below the one that it was given */
-        free(s->cgroup);
-        s->cgroup = steal_ptr(&group);
-    }
+    if (!s->cgroup) /* once for each life, at best before it runs: then it may go to anybody's */
+        s->cgroup = cgroup_of("/proc", (pid_t)s->pid);
     s->oom_kills = s->cgroup ? cgroup_oom_kills(CGROUP_ROOT, s->cgroup) : 0;
     s->oom_seen_ms = 0;
     open_process(s);
@@ -157,9 +155,16 @@ int process_kill(const struct service *s) {
         return kill_first(s);
     int r = s->cgroup ? cgroup_kill(CGROUP_ROOT, s->cgroup) : -ENOENT;
 
-    if (r < 0 && s->pidfd >= 0)
-        (void)send_signal(s->pidfd, SIGKILL);
+    if (s->pidfd >= 0)
+        (void)send_signal(s->pidfd, SIGKILL); /* it may be in another group by now */
     return r;
+}
+
+void process_kill_led_by(const struct service *s, pid_t leader) {
+    AUTO_FREE char *group = leader > 1 ? cgroup_of("/proc", leader) : NULL;
+
+    if (group && s->cgroup && is_within(group, s->cgroup) && getpgid(leader) == leader)
+        (void)kill(-leader, SIGKILL);
 }
 
 /* --- its shim --- */

@@ -42,6 +42,10 @@ int process_stop(const struct service *s);
  */
 int process_kill(const struct service *s);
 
+/* SIGKILL to a command in it and to the children of that, if it leads a process group and is in the service's control
+ * group: else the number is another's by now, or the runtime does it otherwise. */
+void process_kill_led_by(const struct service *s, pid_t leader);
+
 /*
  * Whose shim hangs is a zombie: nobody takes notice of its end. True: the shim was killed, and containerd cleans up
  * behind it.

@@ -184,6 +184,74 @@ static void the_next_svcd_watches_it_by_its_group(void **state) {
     assert_int_equal(s.pidfd, -1);
 }
 
+/* Which it may leave for another's: that one is not killed for it, and it is killed all the same. */
+static void its_group_is_the_one_that_it_was_given(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    forget_group();
+    s.cgroup = strdup("/given");
+    process_watch(&s);
+    assert_string_equal(s.cgroup, "/given");
+    (void)process_kill(&s);
+    until_gone();
+}
+
+static int command_end; /* of a pipe that all of it holds */
+
+static pid_t begin_command(bool leads) {
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    pid_t command = fork();
+    if (command == 0) {
+        if (leads)
+            (void)setsid();
+        if (fork() == 0) { /* holds the pipe, too */
+            if (!leads)
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;)
+                (void)pause();
+        }
+        (void)write_full(fds[1], "x", 1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(fds[1]);
+    assert_int_equal(read_full(fds[0], &(char){0}, 1), 1);
+    command_end = fds[0];
+    return command;
+}
+
+static void a_command_is_killed_with_what_it_has_started(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    pid_t command = begin_command(true);
+    process_kill_led_by(&s, command);
+    assert_int_equal(waitpid(command, NULL, 0), command);
+    struct pollfd p = {.fd = command_end}; /* for the child to have it no more */
+    assert_int_equal(poll(&p, 1, 60000), 1);
+    (void)close(command_end);
+}
+
+static void what_may_be_anothers_is_not_killed(void **state) {
+    (void)state;
+    begin_with(SHIM_COMM);
+    pid_t command = begin_command(false); /* in our process group */
+    process_kill_led_by(&s, command);
+    process_kill_led_by(&s, 0);
+    pid_t leader = begin_command(true);
+    forget_group();
+    process_kill_led_by(&s, leader);
+    s.cgroup = strdup("/another");
+    process_kill_led_by(&s, leader);
+    assert_int_equal(waitpid(command, NULL, WNOHANG), 0);
+    assert_int_equal(waitpid(leader, NULL, WNOHANG), 0);
+    (void)kill(command, SIGKILL);
+    (void)kill(-leader, SIGKILL);
+    assert_int_equal(waitpid(command, NULL, 0), command);
+    assert_int_equal(waitpid(leader, NULL, 0), leader);
+}
+
 /* Nobody else tells of its end then. */
 static void without_containerd_its_end_is_seen(void **state) {
     (void)state;
@@ -409,6 +477,9 @@ int main(void) {
         T(a_number_is_its_own_by_its_group),
         T(groups_below_its_own_are_its_own),
         T(the_next_svcd_watches_it_by_its_group),
+        T(its_group_is_the_one_that_it_was_given),
+        T(a_command_is_killed_with_what_it_has_started),
+        T(what_may_be_anothers_is_not_killed),
         T(without_containerd_its_end_is_seen),
         T(at_svcds_end_its_end_is_enough),
         T(nor_when_its_grace_was_over),

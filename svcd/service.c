@@ -161,6 +161,10 @@ static void probe_later(struct service *s) {
 void service_probed(struct service *s, bool ok, const char *why) {
     if (s->life != LIFE_RUNNING)
         return;
+    if (!ok && s->paused) {
+        probe_later(s);
+        return;
+    }
     (void)snprintf(s->health_error, sizeof(s->health_error), "%s", why);
     if (health_result(&s->health, &s->policy, ok))
         health_changed(s);
@@ -181,6 +185,8 @@ void service_timeout(struct service *s, enum service_timer t) {
         service_event(s, LIFE_EV_TIMEOUT);
     else if (s->life == LIFE_RUNNING && t == TIMER_PROBE)
         probe_now(s);
+    else if (s->life == LIFE_RUNNING && t == TIMER_READY && s->health.now == HEALTH_STARTING && s->paused)
+        s->ops->set_timer(s, TIMER_READY, s->policy.ready.timeout_ms);
     else if (s->life == LIFE_RUNNING && t == TIMER_READY && s->health.now == HEALTH_STARTING)
         unfit(s, "was not ready in time");
 }
@@ -247,6 +253,7 @@ static void note_entry(struct service *s, enum life from) {
     } else if (s->life == LIFE_PREPARE) {
         s->generation++;
         s->look_ms = 0;
+        s->paused = false;
         s->returns = s->record.ended = s->record.failed = false;
     } else if (s->life == LIFE_RUNNING) {
         s->settled = s->alive = true;

@@ -64,6 +64,7 @@ struct service {
     bool due;                     /* its pause is over; it waits for its turn */
     bool alive;                   /* its task ran when it was last seen */
     bool settled;                 /* the first attempt has come to a result */
+    bool paused;                  /* by somebody: that it does not answer is no illness */
     bool told;                    /* at the end of svcd: to stop */
     bool unfit;                   /* this life was not ready or well, and is to end */
     bool unseen;                  /* the svcd before this one was starting it: a task of it may run */

@@ -101,6 +101,43 @@ static void become_unhealthy(void) {
     assert_int_equal(s.life, LIFE_STOPPING);
 }
 
+/* By an operator, who wants to look at it. */
+static void a_paused_one_is_not_unhealthy(void **state) {
+    (void)state;
+    s.policy.health.kind = PROBE_HTTP;
+    run_until_running();
+    s.paused = true;
+    for (int i = 0; i < 5; i++) {
+        due[TIMER_PROBE] = 0;
+        service_probed(&s, false, "cannot exec in a paused state");
+        assert_int_equal(s.life, LIFE_RUNNING);
+        assert_int_equal(due[TIMER_PROBE], now + 10000); /* it is looked at on and on */
+    }
+    assert_string_equal(s.health_error, "");
+    s.paused = false;
+    for (int i = 0; i < 3; i++)
+        service_probed(&s, false, "no answer in time");
+    assert_int_equal(s.life, LIFE_STOPPING);
+    s.paused = true;
+    exits(0);
+    starts_again();
+    assert_false(s.paused);
+}
+
+static void a_pause_does_not_use_up_the_time_to_become_ready(void **state) {
+    (void)state;
+    s.policy.ready.kind = PROBE_TCP;
+    run_until_running();
+    s.paused = true;
+    due[TIMER_PROBE] = 0;
+    pass(&s, 60000);
+    assert_int_equal(s.life, LIFE_RUNNING);
+    assert_int_equal(due[TIMER_READY], now + 60000);
+    s.paused = false;
+    pass(&s, 60000);
+    assert_string_equal(s.error, "it was not ready in time");
+}
+
 static void an_unhealthy_one_that_ends_alone_has_failed(void **state) {
     (void)state;
     become_unhealthy();
@@ -171,6 +208,8 @@ int main(void) {
         T(one_that_was_not_ready_is_asked_on_when_containerd_is_back),
         T(one_whose_time_is_over_when_containerd_is_back_has_failed),
         T(an_unhealthy_one_is_stopped_and_started_again),
+        T(a_paused_one_is_not_unhealthy),
+        T(a_pause_does_not_use_up_the_time_to_become_ready),
         T(an_unhealthy_one_that_ends_alone_has_failed),
         T(an_unhealthy_one_that_runs_still_is_stopped_once_more),
         T(an_unhealthy_one_that_is_never_restarted_runs_on),

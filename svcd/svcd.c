@@ -291,6 +291,8 @@ static void on_containerd_event(void *data, const struct ctrd_event *ev) {
         return;
     if (ev->kind == CTRD_EV_OOM)
         acts_out_of_memory(s);
+    if (ev->kind == CTRD_EV_PAUSED || ev->kind == CTRD_EV_RESUMED)
+        s->paused = ev->kind == CTRD_EV_PAUSED;
     if (s->life == LIFE_RUNNING || ev->kind == CTRD_EV_OOM) /* elsewhere it is we who delete */
         log_warning("service %s: %s", s->name, said[ev->kind]);
 }

@@ -410,8 +410,13 @@ static void what_strangers_do_is_said(void **state) {
     log_set_sink(hear);
     on_containerd_event(&d, &ev);
     assert_string_equal(said, ""); /* it is somebody else's container of this name */
+    assert_false(svcd_find(&d, "www")->paused);
     (void)snprintf(ev.ns, sizeof(ev.ns), "%s", SERVICES_NAMESPACE);
     on_containerd_event(&d, &ev);
+    assert_true(svcd_find(&d, "www")->paused);
+    ev.kind = CTRD_EV_RESUMED;
+    on_containerd_event(&d, &ev);
+    assert_false(svcd_find(&d, "www")->paused);
     ev.kind = CTRD_EV_TASK_DELETED;
     on_containerd_event(&d, &ev);
     (void)snprintf(ev.id, sizeof(ev.id), "oneshot"); /* it is down: that was us */
@@ -420,6 +425,7 @@ static void what_strangers_do_is_said(void **state) {
     on_containerd_event(&d, &ev);
     log_set_sink(NULL);
     assert_string_equal(said, "svcd_test: warning: service www: somebody has paused it\n"
+                              "svcd_test: warning: service www: somebody has resumed it\n"
                               "svcd_test: warning: service www: somebody else has deleted its task\n");
 }
 

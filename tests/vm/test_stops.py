@@ -119,6 +119,55 @@ def test_a_stop_ends_whoever_hangs(build, boot):
     assert vm.poweroff() == 0
 
 
+CHECK = "echo x >>/said/checks; sleep 27182; true"
+
+# One goes into another's control group; the checks of another hang, with a child; one is healthy unless it is paused.
+NEIGHBOURS = BASE + "services:\n" + "".join(f"  - name: {name}\n{text}" for name, text in {
+    "other": sh(FOREVER),
+    "mover": sh("trap '' TERM; until echo $$ >/cg/other/cgroup.procs; do sleep 0.2; done; "
+                "while :; do sleep 100 & wait $!; done",
+                pid="host", binds='["/sys/fs/cgroup:/cg"]', capabilities='["all"]', runtime="{stop: {timeout: 1s}}"),
+    "checked": sh(FOREVER, binds='["/run/keelson-test:/said"]',
+                  runtime="{mkdir: [/run/keelson-test], health: {exec: [sh, -c, \"%s\"], interval: 200ms, timeout: 300ms,"
+                          " failures: 1000}}" % CHECK),
+    "fine": sh(FOREVER, runtime="{health: {exec: ['true'], interval: 200ms, timeout: 20s, failures: 2}}"),
+}.items())
+
+
+def check_a_foreign_group_is_spared(vm):
+    other, mover = (service(vm, name)["pid"] for name in ("other", "mover"))
+    vm.wait_for(f"grep -q ':/other$' /proc/{mover}/cgroup")
+    old = vm.run(SVCD_PID).stdout.strip()
+    vm.run(f"kill -9 {old}")
+    vm.wait_for(f"[ $({SVCD_PID}) != {old} ] && service list | grep -q '^mover *running '")
+    vm.run("service stop mover")
+    assert is_gone(vm, mover)
+    assert service(vm, "other")["pid"] == other and service(vm, "other")["restarts"] == 0
+
+
+def check_a_paused_one_is_well(vm):
+    before = service(vm, "fine")
+    vm.run(f"{CTR} task pause fine; sleep 5")
+    assert service(vm, "fine")["state"] == "running" and service(vm, "fine")["pid"] == before["pid"]
+    vm.run(f"{CTR} task resume fine")
+    assert service(vm, "fine")["restarts"] == before["restarts"]
+
+
+def check_hung_checks_leave_nothing(vm):
+    vm.wait_for("[ $(wc -l </run/keelson-test/checks) -ge 8 ]")
+    assert len(vm.run("pidof sleep | xargs -n 1 sh -c 'tr \"\\\\0\" \" \" </proc/$0/cmdline; echo' | grep 27182 || true"
+                      ).stdout.splitlines()) <= 2
+
+
+def test_a_service_harms_no_other(build, boot):
+    vm = boot(build(NEIGHBOURS), "--mem", "512")
+    vm.wait_for("[ $(service list | grep -c ' running ') = 4 ]")
+    check_a_foreign_group_is_spared(vm)
+    check_a_paused_one_is_well(vm)
+    check_hung_checks_leave_nothing(vm)
+    assert vm.poweroff() == 0
+
+
 MANY = BASE.replace("keelson/runc:", "keelson/crun:") + "services:\n" + "".join(
     f"  - name: s{n:02}\n" + sh(STUBBORN, readonly="true", seccomp="unconfined") for n in range(20))
 
