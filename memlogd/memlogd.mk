@@ -4,7 +4,8 @@ INTAKE_SRC := memlogd/intake.c memlogd/ring.c memlogd/syslog.c memlogd/name.c me
 READERS_SRC := memlogd/readers.c memlogd/losses.c memlogd/entry.c
 MEMLOGD_LIB := $(INTAKE_SRC) $(READERS_SRC) memlogd/wire.c memlogd/state.c memlogd/keeper.c memlogd/memlogd.c
 MEMLOGD_SRC := memlogd/memlogd_main.c memlogd/harden.c memlogd/options.c $(MEMLOGD_LIB)
-LOGREAD_SRC := memlogd/logread.c memlogd/client.c memlogd/notice.c memlogd/output.c memlogd/entry.c memlogd/wire.c memlogd/options.c
+LOGREAD_SRC := memlogd/logread.c memlogd/follow.c memlogd/client.c memlogd/notice.c memlogd/output.c memlogd/entry.c memlogd/wire.c \
+  memlogd/options.c
 LOGWRITE_SRC := memlogd/logwrite.c memlogd/tee.c memlogd/logfiles.c memlogd/rotate.c memlogd/name.c memlogd/client.c memlogd/entry.c \
   memlogd/wire.c memlogd/options.c
 KMSG_SRC := memlogd/kmsg.c memlogd/output.c memlogd/record.c memlogd/entry.c memlogd/options.c
