@@ -21,7 +21,7 @@ struct follow {
     bool unsure; /* whether the line that came last is still there */
 };
 
-/* What is there. */
+/* What is there. -ETIMEDOUT, in both: memlogd does not answer. */
 int follow_dump(struct follow *f, struct err *e);
 
 /*

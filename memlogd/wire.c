@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #define BACKLOG 64
@@ -18,6 +19,17 @@ static int address(const char *path, struct sockaddr_un *a) {
     return 0;
 }
 
+static int limit(int fd, int option) {
+    const struct timeval patience = {.tv_sec = WIRE_PATIENCE_MS / 1000};
+
+    return setsockopt(fd, SOL_SOCKET, option, &patience, sizeof(patience)) < 0 ? -errno : 0;
+}
+
+int wire_limit_reads(int fd) {
+    return limit(fd, SO_RCVTIMEO);
+}
+
+/* To one whose queue is full connect(2) waits, too. */
 int wire_connect(const char *path, int type, bool nonblock, struct err *e) {
     struct sockaddr_un a;
 
@@ -25,9 +37,11 @@ int wire_connect(const char *path, int type, bool nonblock, struct err *e) {
     AUTO_CLOSE int fd = r < 0 ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0), 0);
     if (r < 0 || fd < 0)
         return err_errno(e, r < 0 ? r : -errno, "could not connect to %s", path);
-    if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-        return err_errno(e, -errno, "could not connect to %s", path);
-    return steal_fd(&fd);
+    if (!nonblock)
+        r = limit(fd, SO_SNDTIMEO);
+    if (!r && connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+        r = errno == EAGAIN && !nonblock ? -ETIMEDOUT : -errno;
+    return r < 0 ? err_errno(e, r, "could not connect to %s", path) : steal_fd(&fd);
 }
 
 /* Of a path that was mistyped nothing is removed. */
@@ -78,8 +92,10 @@ static int ask(const char *path, const void *request, size_t len, struct err *e)
 
 int wire_query(const char *path, enum wire_mode mode, struct err *e) {
     char byte = (char)mode;
+    AUTO_CLOSE int fd = ask(path, &byte, 1, e);
+    int r = fd >= 0 && mode == WIRE_DUMP ? wire_limit_reads(fd) : 0;
 
-    return ask(path, &byte, 1, e);
+    return r < 0 ? err_errno(e, r, "could not ask %s", path) : steal_fd(&fd);
 }
 
 int wire_query_resume(const char *path, struct wire_resume from, struct err *e) {

@@ -25,9 +25,13 @@ enum wire_mode { WIRE_DUMP = 0, WIRE_FOLLOW = 1, WIRE_DUMP_FOLLOW = 2, WIRE_RESU
 
 /* A bound socket of that type (SOCK_STREAM: listening), non-blocking, any local user's to reach only as `mode` says. */
 int wire_bind(const char *path, int type, unsigned mode, struct err *e);
-/* A socket connected to path; non-blocking if `nonblock`. */
+/* How long memlogd may be silent to who waits for it. */
+#define WIRE_PATIENCE_MS 10000
+/* A socket connected to path; non-blocking if `nonblock`, else what is sent there takes WIRE_PATIENCE_MS at most. */
 int wire_connect(const char *path, int type, bool nonblock, struct err *e);
-/* Connects and asks; returns a blocking descriptor to read lines from. */
+/* Reading from it ends with -EAGAIN when nothing has come for WIRE_PATIENCE_MS. */
+int wire_limit_reads(int fd);
+/* Connects and asks; returns a blocking descriptor to read lines from; of a dump reads are limited. -ETIMEDOUT. */
 int wire_query(const char *path, enum wire_mode mode, struct err *e);
 int wire_query_resume(const char *path, struct wire_resume from, struct err *e);
 /* Gives fd to memlogd: lines that can be read from it are the source's. Does not block: -EAGAIN if it is busy. */
