@@ -3,19 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "lib/fdutil.h"
 #include "lib/printable.h"
-#include "memlogd/client.h"
-#include "memlogd/entry.h"
+#include "memlogd/follow.h"
 #include "memlogd/name.h"
 #include "memlogd/notice.h"
-#include "memlogd/wire.h"
 #include "svcd/acts.h"
 #include "svcd/logsink.h"
 #include "svcd/svcd.h"
@@ -32,47 +28,13 @@ static int print(char *text, size_t len) {
 
 /* --- from memlogd --- */
 
-/* The newest lines of a source, in a circle. */
-struct tail {
-    char **lines;
+/* What is asked for, and what came of it. */
+struct reading {
+    const char *name;
+    struct buf *newest; /* NULL: print at once; else the newest lines, in a circle of `max` */
     unsigned max;
     unsigned long long count;
 };
-
-static int tail_add(struct tail *t, const char *from, const char *text) {
-    char **slot = &t->lines[t->count++ % t->max];
-
-    free(*slot);
-    if (asprintf(slot, "%s%s", from, text) < 0)
-        *slot = NULL;
-    return *slot ? 0 : -ENOMEM;
-}
-
-static int print_line(const char *from, const char *text) {
-    AUTO_FREE char *line = NULL;
-    int len = asprintf(&line, "%s%s\n", from, text);
-
-    if (len < 0) {
-        line = NULL;
-        return -ENOMEM;
-    }
-    return print(line, (size_t)len);
-}
-
-static int tail_print(const struct tail *t) {
-    unsigned long long from = t->count > t->max ? t->count - t->max : 0;
-    int r = 0;
-
-    for (unsigned long long i = from; i < t->count && !r; i++)
-        r = print_line("", t->lines[i % t->max]);
-    return r;
-}
-
-static void tail_free(struct tail *t) {
-    for (unsigned i = 0; t->lines && i < t->max; i++)
-        free(t->lines[i]);
-    free(t->lines);
-}
 
 static bool is_of(const struct ring_entry *e, const char *name) {
     size_t len = strlen(name);
@@ -96,49 +58,85 @@ static bool concerns(const struct ring_entry *e, const char *name) {
     return false;
 }
 
-/* t: NULL: print at once. */
-static int read_entries(const char *name, int fd, struct tail *t) {
-    struct client c = CLIENT_INIT(fd);
-    struct ring_entry e;
-    char *line;
-    size_t len;
-    int r;
+static int make_line(struct buf *to, const char *from, const struct ring_entry *e) {
+    int r = buf_puts(to, from);
 
-    while ((r = client_next(&c, &line, &len)) > 0) {
-        if (entry_parse(line, len, &e) < 0)
-            continue;
-        bool notice = concerns(&e, name);
-        if (!notice && !is_of(&e, name))
-            continue;
-        const char *from = notice ? NAME_OWN ": " : "";
-        int failed = t ? tail_add(t, from, e.msg) : print_line(from, e.msg);
-        if (failed < 0) {
-            r = failed;
-            break;
-        }
+    if (!r)
+        r = buf_append(to, e->msg, e->msg_len); /* there may be a NUL in it */
+    return r < 0 ? r : buf_puts(to, "\n");
+}
+
+/* Not by its reader, who adds what it was about. */
+static int not_printed(const char *name, int r, struct err *e) {
+    return err_seal(e, err_errno(e, r, "could not print the log of %s", name));
+}
+
+static int on_line(void *data, const char *text, size_t len, const struct ring_entry *entry, struct err *e) {
+    AUTO_BUF struct buf line = BUF_INIT;
+    struct reading *reading = data;
+    bool notice = concerns(entry, reading->name);
+
+    (void)text;
+    (void)len;
+    if (!notice && !is_of(entry, reading->name))
+        return 0;
+    struct buf *to = reading->newest ? &reading->newest[reading->count % reading->max] : &line;
+    reading->count++;
+    buf_reset(to);
+    int r = make_line(to, notice ? NAME_OWN ": " : "", entry);
+    if (!r && to == &line)
+        r = print(line.data, line.len);
+    return r < 0 ? not_printed(reading->name, r, e) : 0;
+}
+
+static int print_newest(const struct reading *reading, struct err *e) {
+    unsigned long long from = reading->count > reading->max ? reading->count - reading->max : 0;
+    int r = 0;
+
+    for (unsigned long long i = from; i < reading->count && !r; i++) {
+        const struct buf *line = &reading->newest[i % reading->max];
+        r = print(line->data, line->len);
     }
-    client_fini(&c);
+    return r < 0 ? not_printed(reading->name, r, e) : 0;
+}
+
+static int read_log(struct reading *reading, bool follow, struct err *e) {
+    AUTO_FREE struct follow *f = calloc(1, sizeof(*f)); /* too large for a stack */
+
+    if (!f)
+        return not_printed(reading->name, -ENOMEM, e);
+    f->socket = WIRE_QUERY_SOCKET;
+    f->on_line = on_line;
+    f->data = reading;
+    int r = follow ? follow_on(f, WIRE_DUMP_FOLLOW, e) : follow_dump(f, e);
+    if (r == -ETIMEDOUT)
+        return err_set(e, r, "could not print the log of %s: memlogd does not answer", reading->name);
+    if (r < 0)
+        return err_wrap(e, r, "could not print the log of %s", reading->name);
+    return follow ? err_set(e, -ECONNRESET, "could not follow the log of %s: memlogd has ended", reading->name) : 0;
+}
+
+static int newest_from_memlogd(const char *name, unsigned max, struct err *e) {
+    struct reading reading = {.name = name, .max = max, .newest = calloc(max, sizeof(*reading.newest))};
+
+    if (!reading.newest)
+        return not_printed(name, -ENOMEM, e);
+    int r = read_log(&reading, false, e);
+    if (!r)
+        r = print_newest(&reading, e);
+    for (unsigned i = 0; i < max; i++)
+        buf_free(&reading.newest[i]);
+    free(reading.newest);
     return r;
 }
 
-static int query(const char *name, enum wire_mode mode, struct tail *t, struct err *e) {
-    AUTO_CLOSE int fd = wire_query(WIRE_QUERY_SOCKET, mode, e);
-    int r = fd < 0 ? fd : read_entries(name, fd, t);
+/* Whether memlogd has a line of it; or a negative errno. */
+static int has_lines(const char *name, struct err *e) {
+    AUTO_BUF struct buf newest = BUF_INIT;
+    struct reading reading = {.name = name, .max = 1, .newest = &newest};
+    int r = read_log(&reading, false, e);
 
-    return fd >= 0 && r < 0 ? err_errno(e, r, "could not print the log of %s", name) : r;
-}
-
-static int from_memlogd(const char *name, unsigned max, bool follow, struct err *e) {
-    struct tail t = {.max = max};
-
-    if (!max)
-        return query(name, follow ? WIRE_DUMP_FOLLOW : WIRE_DUMP, NULL, e);
-    t.lines = calloc(max, sizeof(*t.lines));
-    int r = t.lines ? query(name, WIRE_DUMP, &t, e) : err_errno(e, -ENOMEM, "could not print the log of %s", name);
-    if (!r)
-        r = tail_print(&t);
-    tail_free(&t);
-    return r < 0 || !follow ? r : query(name, WIRE_FOLLOW, NULL, e);
+    return r < 0 ? r : reading.count > 0;
 }
 
 /* --- from files --- */
@@ -243,23 +241,43 @@ static int from_files(const char *name, unsigned max, bool follow, struct err *e
     return any ? r : e ? e->code : -ENOENT;
 }
 
-/* memlogd has nothing to say of a name that it does not know: a service, or somebody who has written. */
-static bool is_known(const char *name) {
-    char *line[1] = {NULL};
-    struct tail t = {.lines = line, .max = 1};
-    AUTO_FREE char *bundle = path_join(SERVICES_DIR, name);
+/* --- by name --- */
 
-    if (!bundle || access(bundle, F_OK) == 0)
-        return true;
-    int r = query(name, WIRE_DUMP, &t, NULL);
-    free(line[0]);
-    return r < 0 || t.count > 0;
+static bool is_name(const char *name) {
+    return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strchr(name, '/') &&
+           strlen(name) <= RING_SOURCE_MAX;
 }
 
-int logs_print(const char *name, unsigned max, bool follow, struct err *e) {
+static bool is_service(const char *name) {
+    AUTO_FREE char *bundle = path_join(SERVICES_DIR, name);
+
+    return bundle && access(bundle, F_OK) == 0;
+}
+
+static int unknown(const char *name, struct err *e) {
+    return err_set(e, -ENOENT,
+                   "could not print the log of %.100s: no service \"%.100s\" in " SERVICES_DIR
+                   ", and no line of that name",
+                   name, name);
+}
+
+int logs_print(const char *name, bool follow, struct err *e) {
+    struct reading all = {.name = name};
+
+    if (!is_name(name))
+        return unknown(name, e);
     if (!logsink_present(WIRE_QUERY_SOCKET))
-        return from_files(name, max, follow, e);
-    if (!follow && !is_known(name)) /* one that is followed may write yet */
-        return err_set(e, -ENOENT, "no service \"%.100s\" in " SERVICES_DIR ", and no line of that name", name);
-    return from_memlogd(name, max, follow, e);
+        return from_files(name, 0, follow, e);
+    bool service = is_service(name);
+    if (follow && !service) {
+        int known = has_lines(name, e);
+        if (known <= 0)
+            return known < 0 ? known : unknown(name, e);
+    }
+    int r = read_log(&all, follow, e);
+    return r || service || all.count ? r : unknown(name, e);
+}
+
+int logs_print_newest(const char *name, unsigned max, struct err *e) {
+    return logsink_present(WIRE_QUERY_SOCKET) ? newest_from_memlogd(name, max, e) : from_files(name, max, false, e);
 }

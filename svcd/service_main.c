@@ -231,6 +231,7 @@ static int cmd_status(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     AUTO_BUF struct buf out = BUF_INIT;
     const char *name = one_name(o, 1);
+    struct err e = {0};
 
     if (!name)
         return EXIT_MISUSE;
@@ -242,9 +243,13 @@ static int cmd_status(const struct options *o) {
         log_error("could not print the status: out of memory");
         return 1;
     }
-    int r = print(&out);
-    (void)logs_print(name, STATUS_LINES, false, NULL); /* there may be no log yet */
-    return r;
+    if (print(&out))
+        return 1;
+    int r = logs_print_newest(name, STATUS_LINES, &e);
+    if (r == 0 || r == -ENOENT) /* there may be no log yet */
+        return 0;
+    log_error("%s", e.msg);
+    return 1;
 }
 
 static int cmd_kill(const struct options *o) {
@@ -277,11 +282,10 @@ static int cmd_logs(const struct options *o) {
 
     if (!name)
         return EXIT_MISUSE;
-    if (strchr(name, '/') || logs_print(name, 0, o->follow, &e) < 0) {
-        log_error("could not print the log of %s: %s", name, *e.msg ? e.msg : "it is no service's name");
-        return 1;
-    }
-    return 0;
+    if (logs_print(name, o->follow, &e) == 0)
+        return 0;
+    log_error("%s", e.msg);
+    return 1;
 }
 
 static int cmd_boot(const struct options *o) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # svcd, the supervisor, and `service`, its command: one program, by two names.
-SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) memlogd/wire.c memlogd/client.c memlogd/entry.c memlogd/notice.c \
+SVCD_SRC := $(filter-out %_test.c,$(wildcard svcd/*.c)) memlogd/wire.c memlogd/client.c memlogd/follow.c memlogd/entry.c memlogd/notice.c \
   $(RUNTIME_CONFIG_SRC)
 SVCD_PKGS := $(RUNTIME_CONFIG_PKGS) libnghttp2 libprotobuf-c
 

@@ -95,6 +95,8 @@ def test_everything_is_in_the_log_and_in_files(build, boot, folder):
     services = vm.json("service list --json")
     pids = [service["pid"] for service in services]
     start = newest_number(vm)
+    vm.run("service logs write-to-the-logs -f >/tmp/followed 2>/tmp/said & echo $! >/tmp/follower")
+    vm.wait_for(f"grep -q 'line {start}$' /tmp/followed")
     for _ in range(KILLS):
         old = vm.run("pidof memlogd").stdout.strip()
         vm.run(f"kill -9 {old}")
@@ -106,9 +108,22 @@ def test_everything_is_in_the_log_and_in_files(build, boot, folder):
     vm.wait_for(f"[ $({LOGREAD} -s greeter | wc -l) -gt {greeted} ]")  # its /dev/log is still the same
     assert [service["pid"] for service in vm.json("service list --json")] == pids
 
-    # None is missing in the files, none is there twice.
+    # Stopped, it is not waited for.
+    mute = vm.run("kill -STOP $(pidof memlogd); service status write-to-the-logs; status=$?; kill -CONT $(pidof memlogd);"
+                  " exit $status", check=False)
+    assert mute.status == 1, mute
+    assert mute.stderr == "service: could not print the log of write-to-the-logs: memlogd does not answer\n"
+    assert re.search(r"^state +running for ", mute.stdout, re.M)
+
+    # None is missing in the files, or for who follows; none is there twice.
     vm.run("service stop write-to-the-logs")
     end = newest_number(vm)
+    vm.wait_for(f"grep -q 'line {end}$' /tmp/followed")
+    followed = [int(line.removeprefix("line ")) for line in vm.run("cat /tmp/followed").stdout.splitlines()]
+    assert followed[0] <= start and followed == list(range(followed[0], end + 1))
+    assert vm.run("kill $(cat /tmp/follower); cat /tmp/said").stdout == ""
+    newest = vm.run("service status write-to-the-logs | tail -n 10").stdout.splitlines()
+    assert newest == [f"line {n}" for n in range(end - 9, end + 1)]
     vm.wait_for(f"cd /var/log; [ ! -e {CHATTY}.log ] || grep -q 'line {end}$' {CHATTY}.log")
     lost = [line for line in entries(vm, "-s memlogd") if " lost" in line]
     assert chatty_numbers(vm, folder) == list(range(end + 1)), lost

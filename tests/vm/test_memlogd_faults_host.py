@@ -446,20 +446,6 @@ def test_who_prints_one_source_tells_what_is_lost(log, command, parsed):
     assert lost > 0 and missed + len(heard) + lost == next(greetings) + lines + 2
 
 
-def test_service_logs_names_who_is_not_known(log):
-    (log.folder / "service").symlink_to(BIN / "svcd")
-    log.daemon = log.run(["unshare", "-rm", "sh", "-c", f"mount -t tmpfs none /run && exec {BIN}/memlogd"])
-    run = pathlib.Path(f"/proc/{log.daemon.pid}/root/run")
-    log.query, log.sources = run / "memlogdq.sock", run / "linuxkit-external-logging.sock"
-    wait_until(log.answers, "memlogd")
-    log.write(b"www.out", b"a line\n")
-    log.wait_for("www.out", "a line")
-    inside = ["nsenter", "-t", str(log.daemon.pid), "-U", "-m", "--preserve-credentials", str(log.folder / "service"), "logs"]
-    known, unknown = (subprocess.run([*inside, name], capture_output=True, text=True, timeout=20) for name in ("www", "wwww"))
-    assert (known.returncode, known.stdout) == (0, "a line\n")
-    assert unknown.returncode == 1 and 'no service "wwww"' in unknown.stderr, unknown
-
-
 def test_logread_waits_for_a_pipe_that_does_not(log):
     log.start("-max-lines", "30000", "-max-bytes", "4000000")
     log.write(b"s", b"".join(b"%d\n" % n for n in range(20000)))
