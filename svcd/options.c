@@ -23,34 +23,47 @@ static const char *option_name(const char *arg) {
     return arg[0] != '-' ? NULL : arg[1] == '-' ? arg + 2 : arg + 1;
 }
 
-static bool *find_switch(struct options *o, const char *name) {
-    const struct {
-        const char *name;
-        bool *where;
-    } switches[] = {{"q", &o->quiet},  {"v", &o->verbose}, {"json", &o->json}, {"svg", &o->svg},
-                    {"f", &o->follow}, {"h", &o->help},    {"help", &o->help}};
+/* One that may be given: a switch, or with a value. */
+struct option {
+    const char *name;
+    bool *on;
+    const char **value;
+    enum option_bit bit; /* 0: with every command */
+};
 
-    for (size_t i = 0; i < ARRAY_SIZE(switches); i++)
-        if (!strcmp(switches[i].name, name))
-            return switches[i].where;
-    return NULL;
+#define OPTIONS_LEN 12
+
+static void all_options(struct options *o, struct option to[OPTIONS_LEN]) {
+    const struct option all[OPTIONS_LEN] = {
+        {"q", &o->quiet, NULL, 0},
+        {"v", &o->verbose, NULL, 0},
+        {"h", &o->help, NULL, 0},
+        {"help", &o->help, NULL, 0},
+        {"json", &o->json, NULL, OPTION_JSON},
+        {"svg", &o->svg, NULL, OPTION_SVG},
+        {"f", &o->follow, NULL, OPTION_FOLLOW},
+        {"sock", NULL, &o->sock, OPTION_SOCK},
+        {"path", NULL, &o->path, OPTION_PATH},
+        {"containerd-namespace", NULL, &o->ns, OPTION_NAMESPACE},
+        {"dump-spec", NULL, &o->dump_spec, OPTION_DUMP_SPEC},
+        {"containerd", NULL, &o->containerd, OPTION_CONTAINERD},
+    };
+
+    memcpy(to, all, sizeof(all));
 }
 
 /* name may have its value behind an equals sign. */
-static const char **find_value(struct options *o, const char *name) {
-    const struct {
-        const char *name, **where;
-    } values[] = {{"sock", &o->sock},
-                  {"path", &o->path},
-                  {"containerd-namespace", &o->ns},
-                  {"dump-spec", &o->dump_spec},
-                  {"containerd", &o->containerd}};
+static bool find_option(struct options *o, const char *name, struct option *found) {
+    struct option all[OPTIONS_LEN];
     size_t len = strcspn(name, "=");
 
-    for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-        if (strlen(values[i].name) == len && !strncmp(values[i].name, name, len))
-            return values[i].where;
-    return NULL;
+    all_options(o, all);
+    for (size_t i = 0; i < OPTIONS_LEN; i++) {
+        *found = all[i];
+        if (strlen(all[i].name) == len && !strncmp(all[i].name, name, len) && (all[i].value || !name[len]))
+            return true;
+    }
+    return false;
 }
 
 /* *i is moved to the value. */
@@ -63,14 +76,13 @@ static int set_value(const char **where, const char *name, int argc, char **argv
 
 static int set_option(struct options *o, int argc, char **argv, int *i, struct err *e) {
     const char *name = option_name(argv[*i]);
-    bool *on = find_switch(o, name);
-    const char **value = find_value(o, name);
+    struct option option;
 
-    if (value)
-        return set_value(value, name, argc, argv, i, e);
-    if (!on)
+    if (!find_option(o, name, &option))
         return err_set(e, -EINVAL, "unknown option \"%s\"; `service help` lists them", argv[*i]);
-    *on = true;
+    if (option.value)
+        return set_value(option.value, name, argc, argv, i, e);
+    *option.on = true;
     return 0;
 }
 
@@ -98,5 +110,21 @@ int options_parse(int argc, char **argv, struct options *o, struct err *e) {
         o->args_len = kept - 1;
     }
     o->help |= !strcmp(o->command, "help");
+    return 0;
+}
+
+int options_check(struct options *o, unsigned takes, int args_min, int args_max, struct err *e) {
+    struct option all[OPTIONS_LEN];
+
+    all_options(o, all);
+    for (size_t i = 0; i < OPTIONS_LEN; i++) {
+        bool given = all[i].on ? *all[i].on : *all[i].value != NULL;
+        if (given && all[i].bit && !(takes & all[i].bit))
+            return err_set(e, -EINVAL, "could not %s: it takes no option \"-%s\"", o->command, all[i].name);
+    }
+    if (args_max == 0 && o->args_len > 0)
+        return err_set(e, -EINVAL, "could not %s: there is no use for \"%.100s\"", o->command, o->args[0]);
+    if (o->args_len < args_min || o->args_len > args_max)
+        return err_set(e, -EINVAL, "could not %s: give the name of one service; `service list` shows them", o->command);
     return 0;
 }

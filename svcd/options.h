@@ -25,6 +25,21 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *o, struct err *e);
 
+/* Options that not every command takes. */
+enum option_bit {
+    OPTION_JSON = 1,
+    OPTION_SVG = 2,
+    OPTION_FOLLOW = 4,
+    OPTION_SOCK = 8,
+    OPTION_PATH = 16,
+    OPTION_NAMESPACE = 32,
+    OPTION_DUMP_SPEC = 64,
+    OPTION_CONTAINERD = 128
+};
+
+/* -EINVAL: an option was given that is not in `takes`, or there are fewer or more arguments. */
+int options_check(struct options *o, unsigned takes, int args_min, int args_max, struct err *e);
+
 /*
  * The command that init.d's and shutdown.d's links choose by a word in their names ("020-containerd": "system-init");
  * NULL: the program was called by another name.

@@ -141,6 +141,33 @@ static void no_word_is_no_command(void **state) {
     assert_string_equal(o.command, "");
 }
 
+static int check(const char *line, unsigned takes, int args_min, int args_max, struct err *e) {
+    struct options o;
+
+    *e = (struct err){0};
+    assert_int_equal(parse(line, &o, NULL), 0);
+    return options_check(&o, takes, args_min, args_max, e);
+}
+
+static void what_a_command_does_not_take_is_refused(void **state) {
+    struct err e;
+    (void)state;
+    assert_int_equal(check("service list --json -q", OPTION_JSON, 0, 0, &e), 0);
+    assert_int_equal(check("service list --json -f", OPTION_JSON, 0, 0, &e), -EINVAL);
+    assert_string_equal(e.msg, "could not list: it takes no option \"-f\"");
+    assert_int_equal(check("service -dump-spec=x list", OPTION_JSON, 0, 0, &e), -EINVAL);
+    assert_string_equal(e.msg, "could not list: it takes no option \"-dump-spec\"");
+    assert_int_equal(check("service list foo", OPTION_JSON, 0, 0, &e), -EINVAL);
+    assert_string_equal(e.msg, "could not list: there is no use for \"foo\"");
+    assert_int_equal(check("service stop", 0, 1, 1, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "could not stop: give the name of one service"));
+    assert_int_equal(check("service stop a b", 0, 1, 1, &e), -EINVAL);
+    assert_int_equal(check("service kill a b", 0, 1, 2, &e), 0);
+    assert_int_equal(check("service -containerd-namespace n start -sock s -path p a",
+                           OPTION_NAMESPACE | OPTION_SOCK | OPTION_PATH, 1, 1, &e),
+                     0);
+}
+
 static void links_choose_by_a_word(void **state) {
     (void)state;
     assert_string_equal(options_linked_command("005-volumes"), "volumes");
@@ -162,6 +189,7 @@ int main(void) {
         cmocka_unit_test(quiet_and_verbose_contradict_each_other),
         cmocka_unit_test(nothing_is_an_option_behind_two_dashes),
         cmocka_unit_test(no_word_is_no_command),
+        cmocka_unit_test(what_a_command_does_not_take_is_refused),
         cmocka_unit_test(links_choose_by_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

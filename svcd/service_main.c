@@ -149,10 +149,7 @@ static int cmd_system_init(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     struct err e = {0};
 
-    if (o->sock || o->path || o->containerd) {
-        log_error("svcd has its own containerd: system-init takes no --sock, --path or --containerd");
-        return EXIT_MISUSE;
-    }
+    (void)o;
     int r = !svcd_is_there() && getppid() != 1 ? start_svcd(&e) : 0;
     if (!r)
         r = request_start(&reply, &e);
@@ -200,24 +197,14 @@ static int cmd_list(const struct options *o) {
     return print(&out);
 }
 
-/* The name of the one service that a command is for; NULL, and said: there is none. */
-static const char *one_name(const struct options *o, int args_max) {
-    if (o->args_len >= 1 && o->args_len <= args_max)
-        return o->args[0];
-    log_error("could not %s: give the name of one service; `service list` shows them", o->command);
-    return NULL;
-}
-
 /* Without svcd, and for what is none of its services, containerd is asked itself, as LinuxKit's command does it. */
 static int change_one(const struct options *o) {
     const struct direct_place at = {o->sock ? o->sock : direct_default.sock, o->path ? o->path : direct_default.path,
                                     o->ns ? o->ns : direct_default.ns};
     AUTO_JSON json_t *reply = NULL;
-    const char *name = one_name(o, 1);
+    const char *name = o->args[0];
     struct err e = {0};
 
-    if (!name)
-        return EXIT_MISUSE;
     if (o->dump_spec && strcmp(o->command, "stop") != 0 && spec_dump(at.path, name, o->dump_spec, &e) < 0) {
         log_error("could not %s %s: %s", o->command, name, e.msg);
         return 1;
@@ -230,11 +217,9 @@ static int change_one(const struct options *o) {
 static int cmd_status(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     AUTO_BUF struct buf out = BUF_INIT;
-    const char *name = one_name(o, 1);
+    const char *name = o->args[0];
     struct err e = {0};
 
-    if (!name)
-        return EXIT_MISUSE;
     if (ask("status", name, NULL, &reply))
         return 1;
     if (o->json)
@@ -254,18 +239,15 @@ static int cmd_status(const struct options *o) {
 
 static int cmd_kill(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
-    const char *name = one_name(o, 2);
 
-    return name ? ask("kill", name, o->args_len > 1 ? o->args[1] : NULL, &reply) : EXIT_MISUSE;
+    return ask("kill", o->args[0], o->args_len > 1 ? o->args[1] : NULL, &reply);
 }
 
 static int cmd_wait(const struct options *o) {
     AUTO_JSON json_t *reply = NULL;
     AUTO_BUF struct buf out = BUF_INIT;
-    const char *name = one_name(o, 1);
+    const char *name = o->args[0];
 
-    if (!name)
-        return EXIT_MISUSE;
     if (ask("wait", name, NULL, &reply))
         return 1;
     if (show_end(reply, &out) < 0) {
@@ -278,10 +260,8 @@ static int cmd_wait(const struct options *o) {
 
 static int cmd_logs(const struct options *o) {
     struct err e = {0};
-    const char *name = one_name(o, 1);
+    const char *name = o->args[0];
 
-    if (!name)
-        return EXIT_MISUSE;
     if (logs_print(name, o->follow, &e) == 0)
         return 0;
     log_error("%s", e.msg);
@@ -305,30 +285,41 @@ static int cmd_boot(const struct options *o) {
     return print(&out);
 }
 
+#define OPTIONS_CONTAINERD (OPTION_SOCK | OPTION_PATH | OPTION_NAMESPACE | OPTION_DUMP_SPEC)
+
 static const struct {
     const char *name;
     int (*fn)(const struct options *o);
+    unsigned takes;
+    int args_min, args_max;
 } commands[] = {
-    {"attributes", cmd_attributes},
-    {"volumes", cmd_volumes},
-    {"onboot", cmd_onboot},
-    {"onshutdown", cmd_onshutdown},
-    {"system-init", cmd_system_init},
-    {"list", cmd_list},
-    {"status", cmd_status},
-    {"start", change_one},
-    {"stop", change_one},
-    {"restart", change_one},
-    {"kill", cmd_kill},
-    {"wait", cmd_wait},
-    {"logs", cmd_logs},
-    {"boot", cmd_boot},
+    {"attributes", cmd_attributes, 0, 0, 0},
+    {"volumes", cmd_volumes, OPTION_PATH, 0, 0},
+    {"onboot", cmd_onboot, 0, 0, 0},
+    {"onshutdown", cmd_onshutdown, 0, 0, 0},
+    {"system-init", cmd_system_init, 0, 0, 0}, /* svcd has its own containerd */
+    {"list", cmd_list, OPTION_JSON, 0, 0},
+    {"status", cmd_status, OPTION_JSON, 1, 1},
+    {"start", change_one, OPTIONS_CONTAINERD, 1, 1},
+    {"stop", change_one, OPTIONS_CONTAINERD, 1, 1},
+    {"restart", change_one, OPTIONS_CONTAINERD, 1, 1},
+    {"kill", cmd_kill, 0, 1, 2},
+    {"wait", cmd_wait, 0, 1, 1},
+    {"logs", cmd_logs, OPTION_FOLLOW, 1, 1},
+    {"boot", cmd_boot, OPTION_JSON | OPTION_SVG, 0, 0},
 };
 
-static int run(const struct options *o) {
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (!strcmp(commands[i].name, o->command))
+static int run(struct options *o) {
+    struct err e = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].name, o->command) != 0)
+            continue;
+        if (options_check(o, commands[i].takes, commands[i].args_min, commands[i].args_max, &e) == 0)
             return commands[i].fn(o);
+        log_error("%s", e.msg);
+        return EXIT_MISUSE;
+    }
     log_error("unknown command \"%s\"; `service help` lists them", o->command);
     return EXIT_MISUSE;
 }

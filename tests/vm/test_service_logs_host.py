@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`service logs` on the host: with a memlogd and without svcd, no machine is booted."""
+"""`service`'s command line and `service logs`, on the host: with a memlogd and without svcd, no machine is booted."""
 import os
 import pathlib
 import signal
@@ -36,6 +36,18 @@ class Place:
 @pytest.fixture
 def place(log):
     return Place(log)
+
+
+def test_usage_errors_are_said_in_a_line(tmp_path):
+    (tmp_path / "service").symlink_to(BIN / "svcd")
+    for line in ("list foo", "list a b", "boot x", "list -f", "list --dump-spec=x", "stop --json NAME", "status --svg NAME",
+                 "status", "status a b", "logs", "logs --json a", "kill", "kill a b c", "wait -f a", "start", "boot -f",
+                 "onboot x", "onboot --json", "volumes --sock=/s", "attributes x", "system-init x",
+                 "system-init --sock=/s", "-containerd-namespace other system-init", "frob", "-x list"):
+        done = subprocess.run([tmp_path / "service", *line.split()], capture_output=True, text=True, timeout=SECONDS,
+                              check=False)
+        assert (done.returncode, done.stdout) == (100, ""), (line, done)
+        assert done.stderr.startswith("service: ") and done.stderr.count("\n") == 1, (line, done)
 
 
 # --- names ---
