@@ -89,3 +89,15 @@ int signal_parse(const char *text, int *sig) {
     *sig = 34 + (int)n; /* glibc's SIGRTMIN: what a container's programs are likely to have been linked with */
     return 0;
 }
+
+bool is_identifier(const char *text) {
+    bool joint = true; /* none may stand here */
+
+    for (const char *p = text; *p; p++) {
+        bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        if (!alnum && (joint || !strchr("._-", *p)))
+            return false;
+        joint = !alnum;
+    }
+    return !joint && strlen(text) <= IDENTIFIER_MAX;
+}

@@ -3,6 +3,7 @@
 #ifndef RUNTIME_CONFIG_WORDS_H
 #define RUNTIME_CONFIG_WORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define DURATION_MAX_MS (7ULL * 24 * 3600 * 1000)
@@ -16,6 +17,13 @@ enum onfail { ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF, ONFAIL_HALT };
 /* "continue", "reboot", "poweroff", "halt"; -EINVAL. */
 int onfail_parse(const char *text, enum onfail *out);
 const char *onfail_name(enum onfail o);
+
+#define IDENTIFIER_MAX 76
+#define IDENTIFIER_RULE "at most 76 letters and digits, with single . _ - between them" /* for people */
+
+/* What containerd takes as the name of a container or a namespace: words of ASCII letters and digits, joined by single
+ * . _ or -. */
+bool is_identifier(const char *text);
 
 /* "SIGTERM" or "TERM": the signals that a program may be sent to end or wake it, and the real-time ones
  * ("SIGRTMIN+3", as systemd in a container wants it); -EINVAL. */

@@ -16,10 +16,9 @@
 #define READY_ATTEMPT_MS 30000 /* one attempt; ready's own timeout is for all of them */
 
 static int check_name(const char *name, struct err *e) {
-    if (!*name || strlen(name) >= SERVICE_NAME_MAX || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
-        return err_set(e, -EINVAL, "could not use service \"%.140s\": a name has 1 to %d characters and no slash", name,
-                       SERVICE_NAME_MAX - 1);
-    return 0;
+    if (is_identifier(name))
+        return 0;
+    return err_set(e, -EINVAL, "could not use service \"%s\": containerd takes " IDENTIFIER_RULE, name);
 }
 
 int service_init(struct service *s, const char *dir, const char *name, struct loop *l, struct grpc **connection,
@@ -217,6 +216,8 @@ static void enter_backoff(struct service *s, enum life from) {
 }
 
 static void enter_failed(struct service *s) {
+    if (!*s->error)
+        (void)snprintf(s->error, sizeof(s->error), "it %s", *s->exit_reason ? s->exit_reason : "has ended");
     s->settled = true;
     s->pid = 0;
     s->onfail_due = true;
@@ -250,6 +251,7 @@ static void note_entry(struct service *s, enum life from) {
         s->unseen = false;
     } else if (s->life == LIFE_DECIDE) {
         s->unfit = false;
+        s->pid = 0;
     } else if (s->life == LIFE_PREPARE) {
         s->generation++;
         s->look_ms = 0;

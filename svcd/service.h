@@ -9,11 +9,12 @@
 
 #include "lib/loop.h"
 #include "runtime-config/runtime.h"
+#include "runtime-config/words.h"
 #include "svcd/grpc.h"
 #include "svcd/health.h"
 #include "svcd/lifecycle.h"
 
-#define SERVICE_NAME_MAX 128
+#define SERVICE_NAME_MAX (IDENTIFIER_MAX + 1)
 #define SERVICES_NAMESPACE "services.linuxkit"
 #define SERVICE_ERROR_MAX 512
 #define SERVICE_REASON_MAX 128
@@ -106,7 +107,7 @@ struct service {
     struct worker *worker;
 };
 
-/* name is checked: 1 to 127 characters, no slash, not . or .. The policy is read; what is wrong with it is said when
+/* name is checked: containerd has to take it. The policy is read; what is wrong with it is said when
  * the service starts. */
 int service_init(struct service *s, const char *dir, const char *name, struct loop *l, struct grpc **connection,
                  service_changed_fn *changed, void *data, struct err *e);

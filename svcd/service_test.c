@@ -2,6 +2,8 @@
 /* A service's life and its policy. */
 #include "svcd/service_test.h"
 
+#include <errno.h>
+
 static void a_start_looks_cleans_and_starts(void **state) {
     (void)state;
     run_until_running();
@@ -437,6 +439,19 @@ static void always_means_also_behind_status_0(void **state) {
     assert_string_equal(s.error, "");
 }
 
+/* Status 0 is no error, but it is why it was started so often. */
+static void who_ends_well_too_often_has_a_reason(void **state) {
+    (void)state;
+    s.policy.restart = RESTART_ALWAYS;
+    s.policy.limit = 1;
+    run_until_running();
+    exits(0);
+    starts_again();
+    exits(0);
+    assert_int_equal(s.life, LIFE_FAILED);
+    assert_string_equal(s.error, "it exited with status 0");
+}
+
 static void never_means_never(void **state) {
     (void)state;
     s.policy.restart = RESTART_NEVER;
@@ -500,12 +515,27 @@ static void what_was_queued_and_is_stopped_is_settled(void **state) {
     assert_string_equal(service_state_name(&s), "stopped");
 }
 
+/* Of containerd: it would refuse them at each start. */
 static void bad_names_are_refused(void **state) {
     struct service bad;
+    char longest[78];
     (void)state;
-    for (const char *const *name = (const char *const[]){"", ".", "..", "a/b", NULL}; *name; name++) {
+    memset(longest, 'a', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    for (const char *const *name =
+             (const char *const[]){"", ".", "..", "a/b", "_a", "a_", "a--b", "a b", "a:b", "w\xe9", longest, NULL};
+         *name; name++) {
         struct err e = {0};
-        assert_true(service_init(&bad, "/x", *name, &loop, &connection, changed, NULL, &e) < 0);
+        assert_int_equal(service_init(&bad, "/x", *name, &loop, &connection, changed, NULL, &e), -EINVAL);
+        assert_non_null(strstr(e.msg, *name));
+        assert_non_null(strstr(e.msg, "at most 76 letters and digits, with single . _ - between them"));
+        assert_null(strchr(e.msg, '\n'));
+        service_fini(&bad);
+    }
+    longest[76] = '\0';
+    for (const char *const *name = (const char *const[]){"a", "0", "Web.2_x-y", longest, NULL}; *name; name++) {
+        struct err e = {0};
+        assert_int_equal(service_init(&bad, "/x", *name, &loop, &connection, changed, NULL, &e), 0);
         service_fini(&bad);
     }
 }
@@ -544,6 +574,7 @@ int main(void) {
         T(what_is_queued_and_may_run_is_looked_at_when_it_is_stopped),
         T(a_long_life_gives_all_restarts_back),
         T(always_means_also_behind_status_0),
+        T(who_ends_well_too_often_has_a_reason),
         T(never_means_never),
         T(the_grace_is_the_services_own),
         T(a_stop_while_it_waits_looks_first),

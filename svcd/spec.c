@@ -7,6 +7,7 @@
 
 #include "lib/fdutil.h"
 #include "lib/json.h"
+#include "lib/utf8.h"
 
 #define SPEC_MAX ((size_t)4 << 20)
 
@@ -42,6 +43,8 @@ static int load(const char *bundle, json_t **spec, json_t **root, struct err *e)
     if (*rootfs == '/')
         return 0;
     absolute = path_join(bundle, rootfs);
+    if (absolute && !is_utf8(absolute))
+        return err_set(e, -EILSEQ, "could not use %s/config.json: its path is no UTF-8", bundle);
     if (!absolute || json_object_set_new(*root, "path", json_string(absolute)) < 0)
         return err_errno(e, -ENOMEM, "could not read %s/config.json", bundle);
     return 0;

@@ -78,6 +78,21 @@ static void a_bundle_without_spec_is_an_error(void **state) {
     assert_non_null(strstr(e.msg, "/nonexistent/config.json"));
 }
 
+/* A root in it has a path that JSON cannot hold. */
+static void a_bundle_whose_name_is_no_utf8_is_named(void **state) {
+    AUTO_FREE char *odd = path_join(bundle, "w\xe9"), *config = odd ? path_join(odd, "config.json") : NULL;
+    char *spec = NULL;
+    struct err e = {0};
+    (void)state;
+    assert_non_null(config);
+    assert_int_equal(mkdir_p(odd, 0755, NULL), 0);
+    assert_int_equal(write_file_atomic(config, "{\"root\":{\"path\":\"rootfs\"}}", 26, 0644, false, NULL), 0);
+    assert_int_equal(spec_load(odd, &spec, &e), -EILSEQ);
+    assert_non_null(strstr(e.msg, "/config.json: its path is no UTF-8"));
+    assert_int_equal(unlink(config), 0);
+    assert_int_equal(rmdir(odd), 0);
+}
+
 static int setup(void **state) {
     (void)state;
     if (!mkdtemp(bundle))
@@ -145,7 +160,7 @@ int main(void) {
         cmocka_unit_test(a_root_that_is_missing_is_named),   cmocka_unit_test(whose_pids_it_has_is_known),
         cmocka_unit_test(a_dump_is_what_containerd_gets),    cmocka_unit_test(a_relative_root_is_put_into_the_bundle),
         cmocka_unit_test(nothing_else_is_changed),           cmocka_unit_test(what_is_wrong_is_named),
-        cmocka_unit_test(a_bundle_without_spec_is_an_error),
+        cmocka_unit_test(a_bundle_without_spec_is_an_error), cmocka_unit_test(a_bundle_whose_name_is_no_utf8_is_named),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -16,6 +16,7 @@
 #include "svcd/memory.h"
 #include "svcd/onfail.h"
 #include "svcd/order.h"
+#include "svcd/process.h"
 
 struct service *svcd_find(struct svcd *d, const char *name) {
     for (size_t i = 0; i < d->services_len; i++)
@@ -249,10 +250,12 @@ static void resume(struct svcd *d, struct service *s) {
 
     s->queued = !known || (s->life == LIFE_DETACHED && s->record.wanted && !s->alive);
     s->unseen = s->queued && known;
-    if (s->queued)
+    if (s->queued) {
         s->life = LIFE_DOWN;
-    else if (!s->record.wanted)
+        s->pid = process_is_there(s) ? s->pid : 0;
+    } else if (!s->record.wanted) {
         service_event(s, LIFE_EV_STOP);
+    }
 }
 
 /* Again and again, as often as containerd was restarted: what is down by then stays so. */

@@ -441,6 +441,61 @@ static void without_containerd_the_end_is_the_same(void **state) {
     assert_true(d.loop.stopped);
 }
 
+/* The number in its note is nobody's any more: where its process has ended, and where it was to end with svcd. */
+static void who_is_queued_has_no_process_that_is_gone(void **state) {
+    (void)state;
+    boot();
+    d.services[1].pid = (uint32_t)getpid(); /* in no control group of the service's */
+    stop(&d);
+    service_event(&d.services[1], LIFE_EV_EXIT);
+    gone();
+    fresh();
+    svcd_resume(&d);
+    assert_true(d.services[1].queued);
+    assert_int_equal(d.services[1].pid, 0);
+}
+
+static void who_was_not_started_leaves_no_process(void **state) {
+    struct service *s;
+    (void)state;
+    boot();
+    s = &d.services[0];
+    service_start(s);
+    for (int i = 0; i < 2; i++)
+        service_event(s, LIFE_EV_NOT_FOUND);
+    service_event(s, LIFE_EV_OK);
+    s->pid = (uint32_t)getpid();
+    service_event(s, LIFE_EV_OK);
+    service_fail(s, "start its task", "no such program");
+    for (int i = 0; i < 3; i++)
+        service_event(s, LIFE_EV_NOT_FOUND);
+    assert_int_equal(s->life, LIFE_BACKOFF);
+    assert_int_equal(s->pid, 0);
+}
+
+/* Said once, and not tried again and again; the others are services. */
+static void what_containerd_would_refuse_is_no_service(void **state) {
+    AUTO_TEMP_DIR struct temp_dir bundles = {0};
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(temp_dir_make(&bundles, NULL, "svcd_test.", &e), 0);
+    for (const char *const *name = (const char *const[]){"w\xe9", "a--b", "www", NULL}; *name; name++) {
+        AUTO_FREE char *path = path_join(bundles.path, *name);
+        assert_non_null(path);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+    fresh_with(NULL, 0);
+    free(d.services);
+    said[0] = '\0';
+    log_set_sink(hear);
+    assert_int_equal(load_services(&d, bundles.path, &e), 0);
+    log_set_sink(NULL);
+    assert_int_equal(d.services_len, 1);
+    assert_string_equal(d.services[0].name, "www");
+    assert_non_null(strstr(said, "could not use service \"a--b\": "));
+    assert_non_null(strstr(said, "could not use service \"w"));
+}
+
 /* Said once; the others are services. */
 static void what_is_no_directory_is_no_service(void **state) {
     AUTO_TEMP_DIR struct temp_dir bundles = {0};
@@ -499,6 +554,9 @@ int main(void) {
         T(a_failure_for_good_is_remembered_with_its_reason),
         T(what_strangers_do_is_said),
         T(without_containerd_the_end_is_the_same),
+        T(who_is_queued_has_no_process_that_is_gone),
+        T(who_was_not_started_leaves_no_process),
+        T(what_containerd_would_refuse_is_no_service),
         T(what_is_no_directory_is_no_service),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -4,24 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime-config/words.h"
 #include "tools/config/config_priv.h"
 
-#define ID_MAX 76
 #define NAME_LEN_MAX 200 /* with its number before it, the name of a folder */
 #define FIRST_USER_ID 100
-
-/* containerd's rule for identifiers: words of ASCII letters and digits, joined by single . _ or -. */
-static bool valid_id(const char *name) {
-    bool joint = true; /* a joint may not stand here */
-
-    for (const char *p = name; *p; p++) {
-        bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
-        if (!alnum && (joint || !strchr("._-", *p)))
-            return false;
-        joint = !alnum;
-    }
-    return !joint && strlen(name) <= ID_MAX;
-}
 
 static void check_name(const struct config_container *c, enum section s, const json_t *services, struct problems *p) {
     if (!*c->name || !strcmp(c->name, ".") || strchr(c->name, '/') || strstr(c->name, "..") ||
@@ -32,11 +19,8 @@ static void check_name(const struct config_container *c, enum section s, const j
     }
     if (s != SECTION_SERVICES)
         return;
-    if (!valid_id(c->name))
-        problem(p, c->place,
-                "containerd refuses \"%s\" as the name of a service; use at most %d letters and digits, with single "
-                ". _ - between them",
-                c->name, ID_MAX);
+    if (!is_identifier(c->name))
+        problem(p, c->place, "containerd refuses \"%s\" as the name of a service; use " IDENTIFIER_RULE, c->name);
     const char *first = string_of(services, c->name);
     if (first)
         problem(p, c->place, "there is another service named \"%s\" at %s; rename one", c->name, first);
