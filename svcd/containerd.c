@@ -22,7 +22,6 @@
 #define PID_FILE "/run/keelson/containerd.pid"
 #define SOCKET_DIR "/run/containerd"
 #define SOCKET_NAME "containerd.sock"
-#define SOCKET SOCKET_DIR "/" SOCKET_NAME
 #define CONNECT_PAUSE_MS 100 /* behind a connection that broke, or a socket that takes no more */
 #define PING_PAUSE_MS 1000
 #define BUSY_LEAST_NS 10000000u /* one that hangs uses some processor time, too, for its timers */
@@ -30,6 +29,8 @@
 #define DELAY_MAX_MS 10000
 
 static void connect_soon(struct containerd *c, unsigned ms);
+static int watch_socket(struct containerd *c);
+static void watch_no_more(struct containerd *c);
 static void start_process(struct containerd *c);
 static void wait_to_serve(struct containerd *c);
 static void signal_process(const struct containerd *c, int sig);
@@ -39,9 +40,11 @@ void containerd_init(struct containerd *c, struct loop *l, containerd_fn *on_rea
     *c = (struct containerd){.loop = l,
                              .pidfd = -1,
                              .inotify_fd = -1,
+                             .watch = -1,
                              .on_ready = on_ready,
                              .on_lost = on_lost,
                              .on_ended = on_ended,
+                             .socket_dir = SOCKET_DIR,
                              .data = data};
 }
 
@@ -191,8 +194,8 @@ static void on_slow(struct loop_source *s, void *data) {
     bool enough = c->adopted || since >= CONTAINERD_START_MS;
 
     (void)s;
-    (void)snprintf(c->trouble, sizeof(c->trouble), "containerd does not serve on %s, %llu s after its start", SOCKET,
-                   (unsigned long long)since / 1000);
+    (void)snprintf(c->trouble, sizeof(c->trouble), "containerd does not serve on %s/%s, %llu s after its start",
+                   c->socket_dir, SOCKET_NAME, (unsigned long long)since / 1000);
     log_error("%s%s", c->trouble, enough ? ": killing it, to start it anew" : "; still waiting");
     if (enough)
         signal_process(c, SIGKILL);
@@ -203,12 +206,12 @@ static void on_slow(struct loop_source *s, void *data) {
 /* --- connecting --- */
 
 static void try_connect(struct containerd *c) {
+    AUTO_FREE char *path = path_join(c->socket_dir, SOCKET_NAME);
     struct grpc *old = c->grpc; /* connected, but it never served */
 
     c->grpc = NULL;
     grpc_close(old);
-    int r = grpc_connect(&c->grpc, c->loop, SOCKET, SERVICES_NAMESPACE, on_connection_lost, c);
-
+    int r = path ? grpc_connect(&c->grpc, c->loop, path, SERVICES_NAMESPACE, on_connection_lost, c) : -ENOMEM;
     if (!r)
         r = ctrd_ping(c->grpc, 0, on_pong, c); /* answered as soon as it serves */
     if (!r)
@@ -216,25 +219,35 @@ static void try_connect(struct containerd *c) {
     grpc_close(c->grpc);
     c->grpc = NULL;
     bool not_yet = r == -ENOENT || r == -ECONNREFUSED;
-    if (!not_yet || c->inotify_fd < 0)
+    if (!not_yet || c->watch < 0)
         connect_soon(c, CONNECT_PAUSE_MS);
+}
+
+/* What comes before its folder is watched would be missed. */
+static void look_for_socket(struct containerd *c) {
+    if (c->watch < 0)
+        (void)watch_socket(c); /* else it is looked for again and again, and so is this */
+    try_connect(c);
 }
 
 /* It appears with bind(2), and is listened on when its mode is changed, which containerd does next. */
 static void on_socket_seen(struct loop_source *src, uint32_t events, void *data) {
     _Alignas(struct inotify_event) char batch[4096];
     struct containerd *c = data;
-    bool ours = false;
+    bool ours = false, moved = false;
 
     (void)events;
     for (ssize_t n; (n = read(src->fd, batch, sizeof(batch))) > 0;)
         for (const char *p = batch; p < batch + n;) {
             const struct inotify_event *ev = (const struct inotify_event *)(const void *)p;
             ours |= ev->len > 0 && !strcmp(ev->name, SOCKET_NAME);
+            moved |= ev->wd == c->watch && ev->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED);
             p += sizeof(*ev) + ev->len;
         }
-    if (ours && c->pid > 0 && c->wanted && !c->grpc)
-        try_connect(c);
+    if (moved)
+        watch_no_more(c);
+    if ((ours || moved) && c->pid > 0 && c->wanted && !c->grpc)
+        look_for_socket(c);
 }
 
 static void wait_to_serve(struct containerd *c) {
@@ -242,28 +255,42 @@ static void wait_to_serve(struct containerd *c) {
         log_error("could not set a timer for containerd's start");
 }
 
-static int watch_socket(struct containerd *c) {
-    struct err e = {0};
+static void watch_no_more(struct containerd *c) {
+    if (c->watch >= 0)
+        (void)inotify_rm_watch(c->inotify_fd, c->watch); /* gone by itself, if its folder is */
+    c->watch = -1;
+}
 
-    if (c->inotify_fd >= 0)
-        return 0;
-    if (mkdir_p(SOCKET_DIR, 0711, &e) < 0)
-        return e.code;
+static int open_inotify(struct containerd *c) {
     AUTO_CLOSE int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0 || inotify_add_watch(fd, SOCKET_DIR, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0)
-        return -errno;
-    int r = loop_add_fd(c->loop, &c->socket_seen, fd, EPOLLIN, on_socket_seen, c);
+    int r = fd < 0 ? -errno : loop_add_fd(c->loop, &c->socket_seen, fd, EPOLLIN, on_socket_seen, c);
+
     if (r < 0)
         return r;
     c->inotify_fd = steal_fd(&fd);
     return 0;
 }
 
+/* Anew each time: what has that name may be another folder than the last time, and a watch goes with its folder. */
+static int watch_socket(struct containerd *c) {
+    struct err e = {0};
+
+    if (mkdir_p(c->socket_dir, 0711, &e) < 0)
+        return e.code;
+    int r = c->inotify_fd < 0 ? open_inotify(c) : 0;
+    if (r < 0)
+        return r;
+    watch_no_more(c);
+    c->watch = inotify_add_watch(c->inotify_fd, c->socket_dir,
+                                 IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF);
+    return c->watch < 0 ? -errno : 0;
+}
+
 static void begin_connecting(struct containerd *c) {
     int r = watch_socket(c);
 
     if (r < 0)
-        log_warning("could not watch %s: %s; looking every %d ms", SOCKET_DIR, strerror(-r), CONNECT_PAUSE_MS);
+        log_warning("could not watch %s: %s; looking every %d ms", c->socket_dir, strerror(-r), CONNECT_PAUSE_MS);
     c->started_ms = clock_ms();
     wait_to_serve(c);
     try_connect(c);
@@ -271,7 +298,7 @@ static void begin_connecting(struct containerd *c) {
 
 static void on_connect_timer(struct loop_source *s, void *data) {
     (void)s;
-    try_connect(data);
+    look_for_socket(data);
 }
 
 static void connect_soon(struct containerd *c, unsigned ms) {

@@ -3,11 +3,11 @@
  * containerd as a daemon of svcd's: started, or adopted if it is there already (svcd itself may have been restarted),
  * watched, started again when it dies, stopped at the end. It is in a session of its own and outlives svcd.
  *
- * That it serves is seen by its socket, whose directory is watched, and by the answer to a first call, for which there
- * is no hurry. One that does not serve within CONTAINERD_START_MS (when adopted: CONTAINERD_SLOW_MS) of its start is
- * killed and started anew. Later nobody pings it; but whoever has reason to doubt it says so, and then it has
- * CONTAINERD_SIGN_MS to answer, or to use the processor at least: one that is busy has CONTAINERD_BUSY_MS. Services do
- * not notice.
+ * That it serves is seen by its socket, whose directory is watched (and the next one of its name, when that was
+ * removed), and by the answer to a first call, for which there is no hurry. One that does not serve within
+ * CONTAINERD_START_MS (when adopted: CONTAINERD_SLOW_MS) of its start is killed and started anew. Later nobody pings
+ * it; but whoever has reason to doubt it says so, and then it has CONTAINERD_SIGN_MS to answer, or to use the processor
+ * at least: one that is busy has CONTAINERD_BUSY_MS. Services do not notice.
  */
 #ifndef SVCD_CONTAINERD_H
 #define SVCD_CONTAINERD_H
@@ -42,7 +42,8 @@ struct containerd {
     uint64_t doubted_ms; /* since then, */
     uint64_t used_ns;    /* when it had used so much processor time */
     pid_t pid;
-    int pidfd, inotify_fd;
+    int pidfd, inotify_fd, watch; /* the last, of the socket's folder: -1 if there is none */
+    const char *socket_dir;
     struct loop_source death, timer, slow, socket_seen;
     unsigned delay_ms;
     unsigned start_faults; /* how often its first start has failed */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of containerd, with another program in its place. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -180,6 +184,145 @@ static void the_pause_grows_to_its_bound(void **state) {
     assert_int_equal(last, DELAY_MAX_MS);
 }
 
+/* --- its socket --- */
+
+static int open_descriptors(void) {
+    int n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* containerd makes its folder if it is not there, binds, and sets the mode of the socket when it listens. */
+static int serve_in(const char *dir) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)mkdir(dir, 0711);
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/" SOCKET_NAME, dir);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(chmod(addr.sun_path, 0660), 0);
+    return fd;
+}
+
+static void socket_is_gone(int fd) {
+    struct grpc *g = c.grpc;
+    char path[128];
+
+    c.grpc = NULL;
+    grpc_close(g);
+    (void)close(fd);
+    (void)snprintf(path, sizeof(path), "%s/" SOCKET_NAME, c.socket_dir);
+    (void)unlink(path);
+}
+
+static void stop_turn(struct loop_source *src, void *data) {
+    (void)src;
+    (void)data;
+    loop_stop(&loop);
+}
+
+/* Lets the loop do what there is to do: shorter than the pause before svcd looks by itself. */
+static void turn(void) {
+    struct loop_source timer = LOOP_SOURCE_INIT;
+
+    assert_int_equal(loop_set_timer(&loop, &timer, 20, stop_turn, NULL), 0);
+    assert_int_equal(loop_run(&loop), 0);
+    loop.stopped = false;
+}
+
+static char folder[64];
+
+/* It waits for the socket of a containerd that is starting. */
+static void waits_for_its_socket(void) {
+    char parent[] = "/tmp/containerd_test.XXXXXX";
+
+    assert_non_null(mkdtemp(parent));
+    (void)snprintf(folder, sizeof(folder), "%s/containerd", parent);
+    c.socket_dir = folder;
+    begin_connecting(&c);
+    turn();
+    assert_null(c.grpc);
+    assert_false(loop_has(&c.timer)); /* it is told, and does not look again and again */
+}
+
+static void folder_is_done_with(void) {
+    loop_remove(&loop, &c.slow);
+    loop_remove(&loop, &c.socket_seen);
+    (void)close(c.inotify_fd);
+    c.inotify_fd = -1;
+    assert_int_equal(rmdir(folder), 0);
+    *strrchr(folder, '/') = '\0';
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void a_socket_is_seen_when_it_comes(void **state) {
+    (void)state;
+    waits_for_its_socket();
+    int fd = serve_in(folder);
+    turn();
+    assert_non_null(c.grpc);
+    socket_is_gone(fd);
+    folder_is_done_with();
+}
+
+static void a_folder_that_is_removed_and_made_anew_is_watched(void **state) {
+    (void)state;
+    waits_for_its_socket();
+    int before = open_descriptors();
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rmdir(folder), 0);
+        turn();
+        int fd = serve_in(folder);
+        turn();
+        assert_non_null(c.grpc);
+        socket_is_gone(fd);
+        turn();
+    }
+    assert_int_equal(open_descriptors(), before);
+    assert_false(loop_has(&c.timer));
+    folder_is_done_with();
+}
+
+/* All of it is over when svcd comes to it. */
+static void a_folder_that_was_replaced_with_its_socket_is_watched(void **state) {
+    char old[80];
+    (void)state;
+    waits_for_its_socket();
+    assert_int_equal(rmdir(folder), 0);
+    int fd = serve_in(folder);
+    turn();
+    assert_non_null(c.grpc);
+    socket_is_gone(fd);
+    turn();
+    (void)snprintf(old, sizeof(old), "%s.old", folder);
+    assert_int_equal(rename(folder, old), 0);
+    turn();
+    fd = serve_in(folder);
+    turn();
+    assert_non_null(c.grpc);
+    socket_is_gone(fd);
+    assert_int_equal(rmdir(old), 0);
+    folder_is_done_with();
+}
+
+/* While nobody waited for a socket: the next containerd's is seen. */
+static void the_next_containerd_is_seen_in_a_new_folder(void **state) {
+    (void)state;
+    waits_for_its_socket();
+    loop_remove(&loop, &c.socket_seen); /* what it is told is not heard */
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(loop_add_fd(&loop, &c.socket_seen, c.inotify_fd, EPOLLIN, on_socket_seen, &c), 0);
+    begin_connecting(&c);
+    int fd = serve_in(folder);
+    turn();
+    assert_non_null(c.grpc);
+    socket_is_gone(fd);
+    folder_is_done_with();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int main(void) {
@@ -193,6 +336,10 @@ int main(void) {
         T(one_that_breaks_the_connection_has_to_serve_again),
         T(what_is_the_matter_is_known),
         T(the_pause_grows_to_its_bound),
+        T(a_socket_is_seen_when_it_comes),
+        T(a_folder_that_is_removed_and_made_anew_is_watched),
+        T(a_folder_that_was_replaced_with_its_socket_is_watched),
+        T(the_next_containerd_is_seen_in_a_new_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
