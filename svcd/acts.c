@@ -36,7 +36,15 @@ static struct ticket *ticket_new(struct service *s) {
 
     if (t)
         *t = (struct ticket){s, s->generation, s->life};
+    if (life_is_being_made(s->life))
+        s->call = t;
     return t;
+}
+
+static void ticket_free(struct ticket *t) {
+    if (t && t->s->call == t)
+        t->s->call = NULL;
+    free(t);
 }
 
 /* False: the answer is to a call of a state, or a life, that is over. Frees the ticket. */
@@ -44,8 +52,14 @@ static bool ticket_take(struct ticket *t, bool of_this_life_only, struct service
     bool current = t->generation == t->s->generation && (of_this_life_only || t->life == t->s->life);
 
     *s = t->s;
-    free(t);
+    ticket_free(t);
     return current;
+}
+
+/* A start that is given up while containerd is at it: what that makes later would be nobody's. */
+static void give_up_call(const struct service *s) {
+    if (s->call && *s->connection)
+        grpc_give_up(*s->connection, s->call);
 }
 
 /* A part of its start, that began with the state that it is in. */
@@ -390,7 +404,7 @@ static int call_create(struct service *s, struct ticket *t) {
 
     int r = spec_load(s->bundle, &spec, &e);
     if (r < 0) {
-        free(t);
+        ticket_free(t);
         service_fail(s, "create its container", e.msg);
         return 0;
     }
@@ -426,7 +440,7 @@ static int make_call(struct service *s, enum life l, struct ticket *t) {
     case LIFE_STOPPING:
         return ctrd_task_kill(g, s->name, s->policy.stop_signal, false, on_answer, t);
     default:
-        free(t);
+        ticket_free(t);
         return 0;
     }
 }
@@ -448,6 +462,7 @@ static bool done_without_containerd(const struct service *s, enum life l) {
 }
 
 static void enter(struct service *s, enum life l) {
+    give_up_call(s);
     if (l == LIFE_PREPARE) {
         enter_prepare(s);
         return;
@@ -480,7 +495,7 @@ static void enter(struct service *s, enum life l) {
     int r = t ? make_call(s, l, t) : -ENOMEM;
     if (r == 0)
         return;
-    free(t);
+    ticket_free(t);
     if (r == -ECONNRESET)
         service_event(s, LIFE_EV_LOST);
     else

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -26,6 +27,10 @@ static void changed(struct service *service, void *data) {
 
 static const struct service_ops fake = {
     .enter = fake_enter, .probe = probe_start, .stop_probe = probe_stop, .now_ms = clock_ms, .set_timer = service_arm};
+
+static void connection_lost(void *data) {
+    (void)data;
+}
 
 static int begin(void **state) {
     struct err e = {0};
@@ -159,6 +164,41 @@ static void an_answer_that_comes_too_late_is_dropped(void **state) {
     (void)state;
     assert_int_equal(answered(LIFE_CREATE, LIFE_DETACHED, GRPC_OK, on_answer), LIFE_DETACHED);
     assert_int_equal(answered(LIFE_STOPPING, LIFE_CLEAN_TASK, 2, on_answer), LIFE_CLEAN_TASK);
+}
+
+/* HTTP/2: a frame of type 3 ends a stream; before the first there are 24 bytes. */
+static unsigned streams_ended(int fd) {
+    uint8_t bytes[8192];
+    unsigned ended = 0;
+    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    for (ssize_t at = 24; at + 9 <= n; at += 9 + (bytes[at] << 16 | bytes[at + 1] << 8 | bytes[at + 2]))
+        ended += bytes[at + 3] == 3;
+    return ended;
+}
+
+/* It would make a task later, that nobody knows of. */
+static void what_a_start_has_asked_for_is_given_up_with_it(void **state) {
+    int ends[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(grpc_open(&connection, &loop, ends[0], "x", connection_lost, NULL), 0);
+    s.life = LIFE_CREATE_TASK;
+    s.stdout_path = strdup("/out");
+    s.stderr_path = strdup("/err");
+    enter(&s, LIFE_CREATE_TASK);
+    assert_non_null(s.call);
+    s.life = LIFE_CLEAN_KILL;
+    enter(&s, LIFE_CLEAN_KILL);
+    assert_null(s.call);
+    assert_int_equal(s.life, LIFE_CLEAN_KILL); /* that it was given up is no news */
+    s.life = LIFE_CLEAN_TASK;
+    enter(&s, LIFE_CLEAN_TASK); /* what removes it is not given up */
+    assert_int_equal(streams_ended(ends[1]), 1);
+    s.life = LIFE_DOWN;
+    grpc_close(connection);
+    connection = NULL;
+    (void)close(ends[1]);
 }
 
 static void a_wait_that_fails_is_only_the_running_ones_business(void **state) {
@@ -300,6 +340,7 @@ int main(void) {
         T(a_lost_connection_is_no_failure),
         T(the_kill_itself_decides_nothing),
         T(an_answer_that_comes_too_late_is_dropped),
+        T(what_a_start_has_asked_for_is_given_up_with_it),
         T(a_wait_that_fails_is_only_the_running_ones_business),
         T(an_exit_of_an_earlier_life_is_not_this_ones),
         T(a_task_is_looked_at),

@@ -65,6 +65,15 @@ static void answer(struct control_client *c, json_t *reply, const char *error) {
         client_flush(c);
 }
 
+/* A note: what is waited for. It is not the end. */
+static void tell(struct control_client *c, const char *text) {
+    AUTO_JSON json_t *note = json_pack("{s:o}", "note", status_text(text));
+    AUTO_FREE char *line = note ? json_dumps(note, JSON_COMPACT) : NULL;
+
+    if (line && buf_puts(&c->out, line) == 0 && buf_puts(&c->out, "\n") == 0)
+        client_flush(c);
+}
+
 static json_t *describe(const struct service *s) {
     json_int_t up = s->life == LIFE_RUNNING && s->started_ms ? (json_int_t)(s->ops->now_ms() - s->started_ms) : -1;
 
@@ -131,10 +140,15 @@ static void check_wait(struct control_client *c) {
 }
 
 void control_service_changed(struct control *c, const struct service *s) {
+    /* Told to stop, and it cannot be said that it is down. */
+    bool lingers = s->life == LIFE_BACKOFF && !s->again && !s->record.wanted;
+
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
         struct control_client *client = &c->clients[i];
         if (client->fd >= 0 && (client->wait == WAIT_ALL_SETTLED || (client->wait && client->service == s)))
             check_wait(client);
+        if (lingers && client->fd >= 0 && client->wait && client->service == s)
+            tell(client, s->error);
     }
 }
 
@@ -245,14 +259,19 @@ static const struct command {
     {"wait", true, false, on_wait},
 };
 
-/* Who waits should know that it is for containerd. */
+/* Who waits should know what for: containerd, or a start that has to end first. */
 static void tell_why_it_takes_long(struct control_client *c) {
     const char *trouble = containerd_trouble(&c->control->svcd->containerd);
-    AUTO_JSON json_t *note = *trouble ? json_pack("{s:o}", "note", status_text(trouble)) : NULL;
-    AUTO_FREE char *line = note ? json_dumps(note, JSON_COMPACT) : NULL;
+    const struct service *s = c->service;
+    char text[128];
 
-    if (line && buf_puts(&c->out, line) == 0 && buf_puts(&c->out, "\n") == 0)
-        client_flush(c);
+    if (*trouble) {
+        tell(c, trouble);
+    } else if (s && !s->record.wanted && life_is_being_made(s->life)) {
+        (void)snprintf(text, sizeof(text), "its start (%s) is under way, and is given up after %llu s",
+                       life_name(s->life), (unsigned long long)s->policy.stop_timeout_ms / 1000);
+        tell(c, text);
+    }
 }
 
 static void perform(struct control_client *c, const struct command *command, const char *name) {

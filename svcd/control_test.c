@@ -112,6 +112,51 @@ static void a_wait_for_containerd_is_said(void **state) {
     expect_error(fd, "");
 }
 
+/* A note, which is not the end. */
+static void hears_note(int fd, const char *words) {
+    char text[1024] = "";
+
+    turn();
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    if (strncmp(text, "{\"note\":\"", 9) != 0 || !strstr(text, words))
+        fail_msg("%s: is no note that says \"%s\"", text, words);
+    assert_true(is_silent(fd));
+}
+
+static void why_a_stop_has_to_wait_is_said(void **state) {
+    struct service *s = &d.services[1];
+    int fd = client();
+    (void)state;
+    s->policy.stop_timeout_ms = 7000;
+    service_start(s);
+    for (int i = 0; i < 2; i++)
+        service_event(s, LIFE_EV_NOT_FOUND);
+    service_event(s, LIFE_EV_OK);
+    assert_int_equal(s->life, LIFE_CREATE_TASK);
+    say(fd, "{\"cmd\":\"stop\",\"name\":\"www\"}\n");
+    hears_note(fd, "its start (creating) is under way, and is given up after 7 s");
+    service_timeout(s, TIMER_LIFE);
+    service_event(s, LIFE_EV_ERROR); /* the runtime does not kill it, nor delete it */
+    service_fail(s, "remove what an earlier run left", "it hangs");
+    assert_int_equal(s->life, LIFE_BACKOFF);
+    hears_note(fd, "could not remove what an earlier run left: it hangs");
+    service_event(s, LIFE_EV_TIMEOUT);
+    service_event(s, LIFE_EV_NOT_FOUND);
+    service_event(s, LIFE_EV_NOT_FOUND);
+    expect_error(fd, "");
+}
+
+static void a_stop_of_one_that_runs_says_nothing_but_its_end(void **state) {
+    int fd = client();
+    (void)state;
+    service_start(&d.services[1]);
+    comes_up(&d.services[1]);
+    say(fd, "{\"cmd\":\"stop\",\"name\":\"www\"}\n");
+    assert_true(is_silent(fd));
+    goes_down(&d.services[1], 0);
+    expect_error(fd, "");
+}
+
 static void a_wait_is_answered_when_it_is_down_for_good(void **state) {
     int fd = client();
     (void)state;
@@ -317,6 +362,8 @@ int main(void) {
         T(a_line_without_end_is_cut),
         T(a_start_is_answered_when_it_runs),
         T(a_wait_for_containerd_is_said),
+        T(why_a_stop_has_to_wait_is_said),
+        T(a_stop_of_one_that_runs_says_nothing_but_its_end),
         T(a_wait_is_answered_when_it_is_down_for_good),
         T(a_signal_goes_to_the_process),
         T(the_status_has_policy_and_no_group_while_it_is_down),

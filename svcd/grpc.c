@@ -364,18 +364,32 @@ void grpc_close(struct grpc *g) {
 
 /* nghttp2 may keep the request back (the server allows so many streams), or the server may never end the stream: the
  * call is over for us in any case. */
-static void on_deadline(struct loop_source *s, void *data) {
-    struct grpc_call *c = data;
+static void abandon(struct grpc_call *c, int status, const char *why) {
     struct grpc *g = c->g;
 
-    (void)s;
-    if (g->broken)
-        return;                                                              /* the answer is on its way */
     (void)nghttp2_session_set_stream_user_data(g->session, c->stream, NULL); /* it forgets the call */
-    if (nghttp2_submit_rst_stream(g->session, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_CANCEL) != 0 || pump_out(g) < 0)
+    if (nghttp2_submit_rst_stream(g->session, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_CANCEL) != 0 ||
+        (!g->busy && pump_out(g) < 0))
         mark_broken(g);
-    (void)snprintf(c->error, sizeof(c->error), "no answer in time");
-    finish(c, -ETIMEDOUT);
+    (void)snprintf(c->error, sizeof(c->error), "%s", why);
+    finish(c, status);
+}
+
+static void on_deadline(struct loop_source *s, void *data) {
+    struct grpc_call *c = data;
+
+    (void)s;
+    if (!c->g->broken) /* else the answer is on its way */
+        abandon(c, -ETIMEDOUT, "no answer in time");
+}
+
+void grpc_give_up(struct grpc *g, const void *data) {
+    struct grpc_call *c = g->calls;
+
+    while (c && c->data != data)
+        c = c->next;
+    if (c && !g->broken)
+        abandon(c, -ECANCELED, "given up");
 }
 
 #define HEADER(name, value)                                                                                            \

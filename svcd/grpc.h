@@ -22,7 +22,7 @@ struct grpc;
 struct grpc_call;
 
 struct grpc_result {
-    int status;        /* 0, a gRPC status above 0, or a negative errno: -ECONNRESET, -ETIMEDOUT */
+    int status;        /* 0, a gRPC status above 0, or a negative errno: -ECONNRESET, -ETIMEDOUT, -ECANCELED */
     const char *error; /* "" or the server's own words */
     const uint8_t *message;
     size_t len;
@@ -55,6 +55,12 @@ void grpc_use_namespace(struct grpc *g, const char *ns);
  */
 int grpc_call(struct grpc *g, const char *method, const uint8_t *request, size_t len, unsigned timeout_ms,
               grpc_done_fn *done, void *data);
+
+/*
+ * The call whose `data` that is, if one is under way: the server is told, and done is called with -ECANCELED, before
+ * this returns.
+ */
+void grpc_give_up(struct grpc *g, const void *data);
 
 /* A stream: on_message for each message, and done, once, when it ends (without a message). No deadline. */
 int grpc_stream(struct grpc *g, const char *method, const uint8_t *request, size_t len, grpc_message_fn *on_message,

@@ -52,6 +52,7 @@ static void run(void) {
 static int setup(void **state) {
     (void)state;
     lost = waiting = 0;
+    cancelled = 0;
     max_streams = 0;
     assert_int_equal(loop_init(&loop), 0);
     server_start();
@@ -133,6 +134,33 @@ static void no_answer_in_time_is_a_timeout_of_that_call_only(void **state) {
     run();
     assert_string_equal(other.message, "still there");
     assert_int_equal(lost, 0);
+}
+
+/* The server hears of it, and the others go on. */
+static void a_call_is_given_up(void **state) {
+    struct answer kept = {0}, given_up = {0}, other = {0}, next = {0};
+    (void)state;
+    ask("/Never", "", 0, &kept);
+    ask("/Never", "", 60000, &given_up);
+    ask("/Echo", "", 5000, &other);
+    waiting = 1;
+    run();
+    assert_int_equal(other.times, 1);
+    waiting = 2;
+    grpc_give_up(client, &given_up);
+    assert_int_equal(given_up.times, 1);
+    assert_int_equal(given_up.status, -ECANCELED);
+    assert_int_equal(kept.times, 0);
+    grpc_give_up(client, &given_up); /* there is none any more */
+    assert_int_equal(given_up.times, 1);
+    ask("/Echo", "still there", 5000, &next);
+    waiting = 1;
+    run();
+    assert_string_equal(next.message, "still there");
+    assert_int_equal(cancelled, 1);
+    assert_int_equal(lost, 0);
+    grpc_close(client); /* answers the first */
+    client = NULL;
 }
 
 /* HTTP/2 keeps a request back while the server allows no more streams; its deadline counts all the same. */
@@ -350,6 +378,7 @@ int main(void) {
         T(an_error_is_told_in_the_servers_words),
         T(what_is_no_answer_is_an_error),
         T(no_answer_in_time_is_a_timeout_of_that_call_only),
+        T(a_call_is_given_up),
         T(a_call_that_waits_for_its_turn_times_out_too),
         T(a_hung_up_connection_answers_every_call_and_is_told_once),
         T(a_loss_is_told_without_a_descriptor_to_spare),

@@ -40,6 +40,7 @@ static struct buf server_out;
 static struct stream *streams;
 static unsigned max_streams;
 static char namespace_seen[64];
+static unsigned cancelled; /* streams that the client does not want any more */
 
 /* Never blocks: the client, which is in the same thread, could not read then. */
 static void server_pump(void) {
@@ -173,6 +174,7 @@ static int server_on_data(nghttp2_session *session, uint8_t flags, int32_t id, c
 
 static int server_on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     (void)user;
+    cancelled += frame->hd.type == NGHTTP2_RST_STREAM;
     if (frame->hd.type == NGHTTP2_DATA && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         serve(frame->hd.stream_id, nghttp2_session_get_stream_user_data(session, frame->hd.stream_id));
     return 0;

@@ -85,7 +85,8 @@ static const unsigned char table[LIVES][LIFE_EVENTS] = {
                       [LIFE_EV_LOST] = TO(LIFE_LONE_KILLING)},
     [LIFE_BACKOFF] = {[LIFE_EV_TIMEOUT] = TO(LIFE_ADOPT),
                       [LIFE_EV_START] = TO(LIFE_ADOPT),
-                      [LIFE_EV_STOP] = TO(LIFE_ADOPT), /* what could not be looked at may run still */
+                      [LIFE_EV_STOP] = TO(LIFE_ADOPT),       /* what could not be looked at may run still */
+                      [LIFE_EV_NOT_FOUND] = TO(LIFE_DECIDE), /* told to stop, and all of it is gone */
                       [LIFE_EV_LOST] = TO(LIFE_DETACHED)},
     [LIFE_LONE_STOPPING] = {[LIFE_EV_EXIT] = TO(LIFE_LONE_DOWN),
                             [LIFE_EV_TIMEOUT] = TO(LIFE_LONE_KILLING),

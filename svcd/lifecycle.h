@@ -74,6 +74,11 @@ static inline bool life_is_starting(enum life l) {
     return l >= LIFE_ADOPT && l <= LIFE_START;
 }
 
+/* Its start itself: what there is of it is removed when that fails, or is given up. */
+static inline bool life_is_being_made(enum life l) {
+    return l >= LIFE_PREPARE && l <= LIFE_START;
+}
+
 /* How a life of the service went, as the decision needs it. */
 struct life_record {
     bool wanted;       /* it should run */

@@ -177,9 +177,18 @@ void service_unprobed(struct service *s) {
         s->doubt(s, s->data);
 }
 
+/* It is to stop, and whoever is to make it hangs. */
+static void give_up_start(struct service *s) {
+    log_warning("service %s: it is to stop, and its start (%s) has not ended in its %llu s: giving it up", s->name,
+                life_name(s->life), (unsigned long long)s->policy.stop_timeout_ms / 1000);
+    service_fail(s, "start it", "it was told to stop, and its start did not end");
+}
+
 void service_timeout(struct service *s, enum service_timer t) {
     if (t == TIMER_LIFE && s->life == LIFE_BACKOFF && s->again && s->turn && !s->turn(s, s->data))
         s->due = true;
+    else if (t == TIMER_LIFE && life_is_being_made(s->life))
+        give_up_start(s);
     else if (t == TIMER_LIFE)
         service_event(s, LIFE_EV_TIMEOUT);
     else if (s->life == LIFE_RUNNING && t == TIMER_PROBE)
@@ -240,13 +249,20 @@ static void left(struct service *s, enum life from) {
     }
 }
 
+static void arm_state(struct service *s, enum life from) {
+    bool grace = s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING;
+    bool stops_on_its_way = !s->record.wanted && life_is_being_made(from) && life_is_being_made(s->life);
+
+    if (!stops_on_its_way) /* there the grace goes on */
+        s->ops->set_timer(s, TIMER_LIFE, grace ? s->policy.stop_timeout_ms : life_deadline_ms(s->life));
+}
+
 /* Bookkeeping that belongs to the state itself, whatever the system is. */
 static void note_entry(struct service *s, enum life from) {
     s->entered_ns = clock_ns();
     s->due = false;
     left(s, from);
-    bool grace = s->life == LIFE_STOPPING || s->life == LIFE_LONE_STOPPING;
-    s->ops->set_timer(s, TIMER_LIFE, grace ? s->policy.stop_timeout_ms : life_deadline_ms(s->life));
+    arm_state(s, from);
     if (s->life == LIFE_ADOPT) {
         s->unseen = false;
     } else if (s->life == LIFE_DECIDE) {
@@ -335,29 +351,40 @@ void service_start(struct service *s) {
     service_event(s, LIFE_EV_START);
 }
 
+/* `again`: and then up. A start that is under way may go on for as long as its end could take. */
+static void take_down(struct service *s, bool again) {
+    bool begins = s->record.wanted && life_is_being_made(s->life);
+    bool gone = s->life == LIFE_BACKOFF && s->again;
+
+    s->record.wanted = false;
+    s->restart = again; /* before the event: it may be down at once */
+    if (begins)
+        s->ops->set_timer(s, TIMER_LIFE, s->policy.stop_timeout_ms);
+    service_event(s, gone ? LIFE_EV_NOT_FOUND : LIFE_EV_STOP);
+}
+
 void service_stop(struct service *s) {
     bool was_queued = s->queued;
 
     s->queued = false;
-    s->record.wanted = false;
-    s->restart = false;
     if (was_queued && s->unseen) {
+        s->record.wanted = s->restart = false;
         s->life = LIFE_DETACHED;
         service_event(s, *s->connection ? LIFE_EV_READY : LIFE_EV_STOP);
         return;
     }
     if (was_queued && life_is_down(s->life)) {
+        s->record.wanted = s->restart = false;
         s->settled = true; /* its start is off: nobody need wait for it */
         s->changed(s, s->data);
     }
-    service_event(s, LIFE_EV_STOP);
+    take_down(s, false);
 }
 
 void service_leave(struct service *s) {
     bool gone = s->life == LIFE_STOPPING && loop_has(&s->overdue); /* only containerd has not said so */
-    bool pauses = s->life == LIFE_BACKOFF && s->again;             /* all of it is gone */
 
-    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING && !gone && !pauses) {
+    if (s->life != LIFE_RUNNING && s->life != LIFE_KILLING && !gone) {
         service_stop(s);
         return;
     }
@@ -370,15 +397,13 @@ void service_restart(struct service *s) {
         service_start(s);
         return;
     }
-    s->record.wanted = false;
-    s->restart = true; /* before the event: it may be down at once */
-    service_event(s, LIFE_EV_STOP);
+    take_down(s, true);
 }
 
 void service_fail(struct service *s, const char *what, const char *why) {
     s->record.failed |= !life_is_looking(s->life);
     (void)snprintf(s->error, sizeof(s->error), "could not %s: %s", what, why);
-    if (s->life >= LIFE_PREPARE && s->life <= LIFE_START)
+    if (life_is_being_made(s->life))
         acts_stamp_failure(s);
     service_event(s, LIFE_EV_ERROR);
 }

@@ -105,6 +105,7 @@ struct service {
     int pidfd; /* of its process, while it runs; -1 */
     struct loop_source gone, overdue;
     struct worker *worker;
+    void *call; /* acts.c's: one of its start, that containerd has not answered yet */
 };
 
 /* name is checked: containerd has to take it. The policy is read; what is wrong with it is said when
