@@ -23,6 +23,7 @@ static void on_deadline(struct loop_source *s, void *data);
 static void client_close(struct control_client *c) {
     loop_remove(c->control->loop, &c->source);
     loop_remove(c->control->loop, &c->deadline);
+    loop_remove(c->control->loop, &c->patience);
     if (c->fd >= 0)
         (void)close(c->fd);
     buf_free(&c->in);
@@ -59,6 +60,7 @@ static void answer(struct control_client *c, json_t *reply, const char *error) {
     json_decref(reply);
     c->wait = WAIT_NOTHING;
     c->closing = true;
+    loop_remove(c->control->loop, &c->patience);
     if (!line || buf_puts(&c->out, line) < 0 || buf_puts(&c->out, "\n") < 0)
         client_close(c);
     else
@@ -274,6 +276,29 @@ static void tell_why_it_takes_long(struct control_client *c) {
     }
 }
 
+static void on_still_waiting(struct loop_source *src, void *data);
+
+static void wait_patiently(struct control_client *c) {
+    if (c->wait == WAIT_DOWN || c->wait == WAIT_RUNNING)
+        (void)loop_set_timer(c->control->loop, &c->patience, c->control->patience_ms, on_still_waiting, c);
+}
+
+/* containerd answers, but what it has called may hang. */
+static void on_still_waiting(struct loop_source *src, void *data) {
+    struct control_client *c = data;
+    const struct service *s = c->service;
+    uint64_t ms = (clock_ns() - s->entered_ns) / 1000000u;
+    char text[128];
+
+    (void)src;
+    wait_patiently(c);
+    if ((!life_is_looking(s->life) && !life_is_being_made(s->life)) || ms < c->control->patience_ms)
+        return;
+    (void)snprintf(text, sizeof(text), "it has been %s for %llu s, and containerd has not answered yet",
+                   life_name(s->life), (unsigned long long)ms / 1000);
+    tell(c, text);
+}
+
 static void perform(struct control_client *c, const struct command *command, const char *name) {
     struct service *s = name ? svcd_find(c->control->svcd, name) : NULL;
     char error[256];
@@ -285,8 +310,10 @@ static void perform(struct control_client *c, const struct command *command, con
         answer(c, json_object(), "svcd is stopping: nothing is started any more");
     } else {
         command->fn(c, s);
-        if (c->fd >= 0 && c->wait)
+        if (c->fd >= 0 && c->wait) {
+            wait_patiently(c);
             tell_why_it_takes_long(c);
+        }
     }
 }
 
@@ -426,7 +453,13 @@ static int listen_on(struct control *c, struct err *e) {
 }
 
 int control_start(struct control *c, const char *path, struct svcd *svcd, struct loop *l, struct err *e) {
-    *c = (struct control){.svcd = svcd, .loop = l, .path = path, .fd = -1, .lock_fd = -1, .spare_fd = -1};
+    *c = (struct control){.svcd = svcd,
+                          .loop = l,
+                          .path = path,
+                          .patience_ms = CONTROL_PATIENCE_MS,
+                          .fd = -1,
+                          .lock_fd = -1,
+                          .spare_fd = -1};
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
         c->clients[i] = (struct control_client){.control = c, .fd = -1};
     int r = take_lock(path, &c->lock_fd, e);

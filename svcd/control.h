@@ -29,6 +29,7 @@
 #define CONTROL_CLIENTS_MAX 64
 #define CONTROL_LINE_MAX 65536
 #define CONTROL_REQUEST_MS 10000
+#define CONTROL_PATIENCE_MS 10000 /* who has waited for so long for containerd hears of it, and so on */
 
 struct svcd;
 struct control;
@@ -39,6 +40,7 @@ struct control_client {
     struct control *control;
     int fd;                              /* -1: free */
     struct loop_source source, deadline; /* the deadline is for the request */
+    struct loop_source patience;         /* of one that waits */
     struct buf in, out;
     enum control_wait wait;
     struct service *service; /* what is waited for, if it is one */
@@ -50,6 +52,7 @@ struct control {
     struct svcd *svcd;
     struct loop *loop;
     const char *path;
+    unsigned patience_ms; /* CONTROL_PATIENCE_MS; tests have less */
     int fd, lock_fd, spare_fd;
     struct loop_source source;
     struct control_client clients[CONTROL_CLIENTS_MAX];

@@ -123,6 +123,27 @@ static void hears_note(int fd, const char *words) {
     assert_true(is_silent(fd));
 }
 
+/* At least one such, and nothing else. */
+static void hears_notes(int fd, const char *words) {
+    char text[4096] = "";
+
+    turn();
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (strncmp(line, "{\"note\":\"", 9) != 0 || !strstr(line, words))
+            fail_msg("%s: is no note that says \"%s\"", line, words);
+}
+
+/* The answer, perhaps behind further notes. */
+static void expect_last(int fd) {
+    char text[8192] = "";
+
+    assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(strstr(text, "\"done\":true"));
+    assert_true(is_closed(fd));
+    (void)close(fd);
+}
+
 static void why_a_stop_has_to_wait_is_said(void **state) {
     struct service *s = &d.services[1];
     int fd = client();
@@ -144,6 +165,29 @@ static void why_a_stop_has_to_wait_is_said(void **state) {
     service_event(s, LIFE_EV_NOT_FOUND);
     service_event(s, LIFE_EV_NOT_FOUND);
     expect_error(fd, "");
+}
+
+/* The runtime may hang wherever it is called. */
+static void whoever_waits_long_hears_what_for(void **state) {
+    struct service *s = &d.services[1];
+    int fd = client(), quick = client();
+    (void)state;
+    d.control.patience_ms = 1;
+    service_start(s);
+    comes_up(s);
+    say(fd, "{\"cmd\":\"stop\",\"name\":\"www\"}\n");
+    turn();
+    assert_true(is_silent(fd)); /* it is ending by itself */
+    service_exited(s, 0, false);
+    hears_notes(fd, "it has been cleaning up for 0 s, and containerd has not answered yet");
+    say(quick, "{\"cmd\":\"start\",\"name\":\"db\"}\n");
+    hears_notes(quick, "it has been looking for 0 s, and containerd has not answered yet");
+    (void)close(quick);
+    turn();
+    for (int i = 0; i < 2; i++)
+        service_event(s, LIFE_EV_OK);
+    turn();
+    expect_last(fd);
 }
 
 static void a_stop_of_one_that_runs_says_nothing_but_its_end(void **state) {
@@ -363,6 +407,7 @@ int main(void) {
         T(a_start_is_answered_when_it_runs),
         T(a_wait_for_containerd_is_said),
         T(why_a_stop_has_to_wait_is_said),
+        T(whoever_waits_long_hears_what_for),
         T(a_stop_of_one_that_runs_says_nothing_but_its_end),
         T(a_wait_is_answered_when_it_is_down_for_good),
         T(a_signal_goes_to_the_process),
