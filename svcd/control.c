@@ -292,7 +292,7 @@ static void on_still_waiting(struct loop_source *src, void *data) {
 
     (void)src;
     wait_patiently(c);
-    if ((!life_is_looking(s->life) && !life_is_being_made(s->life)) || ms < c->control->patience_ms)
+    if ((!life_is_looking(s->life) && !life_is_being_made(s->life)) || ms < c->control->patience_ms / 2)
         return;
     (void)snprintf(text, sizeof(text), "it has been %s for %llu s, and containerd has not answered yet",
                    life_name(s->life), (unsigned long long)ms / 1000);

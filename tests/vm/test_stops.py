@@ -17,7 +17,7 @@ WAITING = {"slow": sh(FOREVER, binds='["/run/keelson-test:/said"]',
 
 SERVICES = BASE + "services:\n" + "".join(f"  - name: {name}\n{text}" for name, text in {
     "mild": sh(FOREVER),
-    "stubborn": sh(STUBBORN, runtime="{stop: {timeout: 1s}}"),
+    "stubborn": sh(STUBBORN, runtime="{stop: {timeout: 1s}, restart: {delay: 1h, maxDelay: 1h}}"),
     **WAITING,
 }.items())
 
@@ -58,6 +58,48 @@ def check_a_frozen_containerd(vm):
     vm.run("kill -STOP $(pidof /usr/bin/containerd)")
     both_are_stopped(vm)
     both_start_again(vm)
+
+
+def check_a_stop_in_a_pause(vm):
+    """Nothing of it is there: that needs no containerd, and how it ended stays known."""
+    vm.run("service kill stubborn SIGUSR1")
+    vm.wait_for("service list | grep -q '^stubborn *waiting '")
+    vm.run("kill -STOP $(pidof /usr/bin/containerd); timeout 5 service stop stubborn; r=$?; "
+           "kill -CONT $(pidof /usr/bin/containerd); exit $r")
+    seen = service(vm, "stubborn")
+    assert (seen["state"], seen["last_error"]) == ("stopped", "it exited with status 3")
+
+
+HANGING_RUNC = """mkdir -p /run/hang && mount -t tmpfs hang /run/hang
+cat >/run/hang/runc <<'X' && chmod +x /run/hang/runc &&
+#!/usr/lib/keelson-test/busybox sh
+exec /usr/lib/keelson-test/busybox sleep 100000
+X
+mount --bind /run/hang/runc /usr/bin/runc"""
+
+
+def check_a_start_that_hangs(vm):
+    """stubborn, which is down, has a second to end: so has its start, whose task containerd is told to give up."""
+    vm.run(HANGING_RUNC + " && (service start stubborn >/run/start.log 2>&1 &)")
+    vm.wait_for("service list | grep -q '^stubborn *creating '")
+    said = vm.run("timeout 20 service stop stubborn 2>&1").stdout
+    assert "its start (creating) is under way, and is given up after 1 s" in said
+    seen = service(vm, "stubborn")
+    assert (seen["state"], seen["pid"]) == ("stopped", 0)
+    vm.run("umount -l /usr/bin/runc")
+    assert "stubborn" not in vm.run(f"{CTR} task ls -q && {CTR} container ls -q").stdout.split()
+    vm.run("service start stubborn")
+    assert service(vm, "stubborn")["state"] == "running"
+
+
+def check_a_new_folder(vm):
+    """The folder of containerd's socket is another one than the one that svcd has watched."""
+    before = {name: service(vm, name)["pid"] for name in ("mild", "stubborn")}
+    old = vm.run("cat /run/keelson/containerd.pid").stdout.strip()
+    vm.run("mv /run/containerd /run/old && mkdir -m 711 /run/containerd && mv /run/old/* /run/containerd/ && "
+           f"rm -f /run/containerd/containerd.sock* && kill -9 {old}")
+    vm.wait_for(f"[ $(cat /run/keelson/containerd.pid) != {old} ] && [ $(service list | grep -c ' running ') = 2 ]")
+    assert {name: service(vm, name)["pid"] for name in before} == before
 
 
 def check_a_new_svcd_without_containerd(vm):
@@ -112,6 +154,9 @@ def test_a_stop_ends_whoever_hangs(build, boot):
     vm.wait_for("[ $(service list | grep -c ' running ') = 3 ]")
     check_readiness_outlives_whoever_waits_for_it(vm)
     check_a_hung_shim(vm)
+    check_a_stop_in_a_pause(vm)
+    check_a_start_that_hangs(vm)
+    check_a_new_folder(vm)
     check_a_frozen_containerd(vm)
     check_no_containerd(vm)
     # The machine goes down with a stop under way that containerd does not answer.
