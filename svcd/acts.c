@@ -299,7 +299,7 @@ static int log_to_file(const struct service *s, const char *suffix, char **path,
     AUTO_FREE char *fifo = log_path(SERVICE_FIFO_DIR, s, suffix);
 
     if (fifo)
-        (void)unlink(fifo); /* of a life with memlogd: acts_logs_to_files() */
+        (void)logsink_remove(fifo, NULL); /* of a life with memlogd: acts_logs_to_files() */
     *path = log_path(SERVICE_LOG_DIR, s, suffix);
     if (!*path)
         return err_errno(e, -ENOMEM, "could not name its logs");

@@ -7,6 +7,15 @@
 #include <sys/socket.h>
 
 #include <cmocka.h>
+#include <poll.h>
+
+#include "svcd/acts.h"
+
+#undef SERVICE_FIFO_DIR
+#undef SERVICE_LOG_DIR
+#define SERVICE_FIFO_DIR place
+#define SERVICE_LOG_DIR place
+static char place[] = "/tmp/acts_test.XXXXXX";
 
 #include "svcd/acts.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
 
@@ -105,6 +114,29 @@ static void a_log_that_is_full_is_put_aside(void **state) {
     (void)unlink(path);
     (void)unlink(old);
     (void)rmdir(dir);
+}
+
+static bool has_ended(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+/* A life that was to write to memlogd never began; this one writes to a file. */
+static void a_log_in_a_file_ends_a_source_of_memlogd(void **state) {
+    struct err e = {0};
+    (void)state;
+    memcpy(strrchr(place, '.'), ".XXXXXX", 7);
+    assert_non_null(mkdtemp(place));
+    AUTO_FREE char *fifo = log_path(place, &s, ".out");
+    AUTO_FREE char *path = NULL;
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    AUTO_CLOSE int source = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_int_equal(log_to_file(&s, ".out", &path, &e), 0);
+    assert_true(has_ended(source));
+    assert_string_equal(path, fifo); /* here both are in one place */
+    (void)unlink(path);
+    (void)rmdir(place);
 }
 
 /* Where the shim was killed: this answer comes when containerd has cleaned up behind it. */
@@ -334,6 +366,7 @@ int main(void) {
         T(good_answers_lead_on),
         T(what_is_not_there_need_not_be_removed),
         T(a_log_that_is_full_is_put_aside),
+        T(a_log_in_a_file_ends_a_source_of_memlogd),
         T(a_deletion_that_finds_no_shim_is_one),
         T(a_start_that_finds_nothing_has_failed),
         T(an_error_of_the_runtime_is_kept),

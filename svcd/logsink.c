@@ -43,6 +43,22 @@ int logsink_pipe(const char *socket, const char *source, int *fd, struct err *e)
     return 0;
 }
 
+/* A FIFO has an end only behind a writer: without one its reader waits, whether it has a name still or not. */
+static void end_source(const char *path) {
+    struct stat st;
+    bool is_fifo = lstat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+    AUTO_CLOSE int writer = is_fifo ? open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW) : -1;
+
+    (void)writer;
+}
+
+int logsink_remove(const char *path, struct err *e) {
+    end_source(path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return err_errno(e, -errno, "could not remove the old %s", path);
+    return 0;
+}
+
 static int make_fifo(const char *path, struct err *e) {
     AUTO_FREE char *dir = strdup(path);
     char *slash = dir ? strrchr(dir, '/') : NULL;
@@ -51,10 +67,10 @@ static int make_fifo(const char *path, struct err *e) {
         return err_errno(e, -ENOMEM, "could not make %s", path);
     *slash = '\0';
     int r = mkdir_p(dir, 0700, e);
+    if (!r)
+        r = logsink_remove(path, e);
     if (r < 0)
         return r;
-    if (unlink(path) < 0 && errno != ENOENT)
-        return err_errno(e, -errno, "could not remove the old %s", path);
     return mkfifo(path, 0600) < 0 ? err_errno(e, -errno, "could not make %s", path) : 0;
 }
 

@@ -16,7 +16,12 @@
 bool logsink_present(const char *socket);
 /* Makes a pipe; *fd is its writing end. */
 int logsink_pipe(const char *socket, const char *source, int *fd, struct err *e);
-/* Makes a FIFO at path, in place of what was there. Directories are made. */
+/*
+ * Removes the FIFO at path, if there is one. Unless somebody has it open for writing, its source ends: one that nobody
+ * has ever opened, as its service could not be started, would stay with memlogd for ever.
+ */
+int logsink_remove(const char *path, struct err *e);
+/* Makes a FIFO at path, in place of what was there: logsink_remove(). Directories are made. */
 int logsink_fifo(const char *socket, const char *path, const char *source, struct err *e);
 
 #endif

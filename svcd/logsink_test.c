@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -97,6 +98,70 @@ static void a_fifo_replaces_an_old_one(void **state) {
     }
 }
 
+static bool has_ended(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+/* Its service could not be started: nobody has ever written there, and memlogd would keep it for ever. */
+static void a_fifo_that_nobody_has_opened_ends_with_the_next_one(void **state) {
+    (void)state;
+    assert_int_equal(logsink_fifo(sock, fifo, "s", NULL), 0);
+    AUTO_CLOSE int first = receive("s");
+    assert_false(has_ended(first));
+    assert_int_equal(logsink_fifo(sock, fifo, "s", NULL), 0);
+    assert_true(has_ended(first));
+    assert_reads(first, "");
+    AUTO_CLOSE int second = receive("s");
+    assert_false(has_ended(second));
+}
+
+static void it_ends_before_it_was_taken_too(void **state) {
+    (void)state;
+    assert_int_equal(logsink_fifo(sock, fifo, "s", NULL), 0);
+    assert_int_equal(logsink_remove(fifo, NULL), 0);
+    AUTO_CLOSE int r = receive("s");
+    assert_true(has_ended(r));
+    assert_int_equal(access(fifo, F_OK), -1);
+    assert_int_equal(logsink_remove(fifo, NULL), 0); /* there is none */
+}
+
+static void whoever_writes_to_the_old_one_loses_nothing(void **state) {
+    (void)state;
+    assert_int_equal(logsink_fifo(sock, fifo, "s", NULL), 0);
+    AUTO_CLOSE int r = receive("s");
+    AUTO_CLOSE int w = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_int_equal(write_full(w, "before\n", 7), 0);
+    assert_int_equal(logsink_fifo(sock, fifo, "s", NULL), 0);
+    assert_false(has_ended(r));
+    assert_int_equal(write_full(w, "behind\n", 7), 0);
+    assert_reads(r, "before\nbehind\n");
+    AUTO_CLOSE int next = receive("s");
+    assert_int_equal(close(w), 0);
+    w = -1;
+    assert_true(has_ended(r));
+    assert_false(has_ended(next));
+}
+
+/* Whatever somebody has put in its place: nothing is waited for, nor written to. */
+static void what_is_no_fifo_is_only_removed(void **state) {
+    char other[96];
+    (void)state;
+    (void)snprintf(other, sizeof(other), "%s/other", dir);
+    assert_int_equal(mkdir_p(sub, 0700, NULL), 0);
+    assert_int_equal(mkfifo(other, 0600), 0);
+    AUTO_CLOSE int r = open(other, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_int_equal(symlink(other, fifo), 0);
+    assert_int_equal(logsink_remove(fifo, NULL), 0);
+    assert_false(has_ended(r));
+    assert_int_equal(access(fifo, F_OK), -1);
+    assert_int_equal(mkdir_p(fifo, 0700, NULL), 0);
+    assert_true(logsink_remove(fifo, NULL) < 0);
+    (void)rmdir(fifo);
+    (void)unlink(other);
+}
+
 static void without_a_daemon_there_is_no_fifo(void **state) {
     struct stat st;
     struct err e = {0};
@@ -132,6 +197,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pipe_and_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_fifo_replaces_an_old_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_fifo_that_nobody_has_opened_ends_with_the_next_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_ends_before_it_was_taken_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(whoever_writes_to_the_old_one_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_fifo_is_only_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_daemon_there_is_no_fifo, setup, teardown),
         cmocka_unit_test_setup_teardown(a_daemon_that_is_stuck_costs_a_moment_only, setup, teardown),
     };
