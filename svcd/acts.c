@@ -208,6 +208,12 @@ static bool is_cleaned_up(const struct service *s, const struct grpc_result *r) 
            (strstr(r->error, "ttrpc: closed") || strstr(r->error, "task does not exist"));
 }
 
+/* Somebody has taken its folder away. */
+static void deletion_failed(const struct service *s, const struct grpc_result *r) {
+    if (s->life == LIFE_CLEAN_TASK && r->status > 0 && leftover_free(&leftover_default, service_namespace(s), s->name))
+        log_error("service %s: its task's folder is gone, and containerd cannot delete it: killed its shim", s->name);
+}
+
 static void on_answer(void *data, const struct grpc_result *r) {
     struct service *s;
 
@@ -222,8 +228,10 @@ static void on_answer(void *data, const struct grpc_result *r) {
         not_found(s);
     else if (s->life == LIFE_CLEAN_KILL)
         service_event(s, LIFE_EV_ERROR);
-    else if (s->life != LIFE_STOPPING && s->life != LIFE_KILLING)
+    else if (s->life != LIFE_STOPPING && s->life != LIFE_KILLING) {
+        deletion_failed(s, r);
         service_fail(s, verb(s->life), r->error);
+    }
     if (r->status == -ETIMEDOUT)
         doubt(s, "containerd has not answered in time");
 }

@@ -17,7 +17,13 @@
 #define SERVICE_LOG_DIR place
 static char place[] = "/tmp/acts_test.XXXXXX";
 
+#include "svcd/leftover.h"
+
+#define leftover_default task_place
+static const struct leftover_place task_place = {place, place, "/bin/false", 1};
+
 #include "svcd/acts.c" /* NOLINT(bugprone-suspicious-include): its static functions are what is tested */
+#include "svcd/shim_test.h"
 
 static struct loop loop;
 static struct grpc *connection;
@@ -359,6 +365,33 @@ static void an_answer_that_is_no_message_is_a_failure(void **state) {
     assert_non_null(strstr(s.error, "could not be read"));
 }
 
+static void a_deletion_ends(int status, bool shim_is_killed) {
+    struct fake_shim shim = fake_shim_begin(place, FAKE_SHIM, s.ns, s.name);
+
+    assert_int_equal(answer_in(LIFE_CLEAN_TASK, status), LIFE_BACKOFF);
+    assert_string_equal(s.error, "could not remove what an earlier run left: words");
+    fake_shim_end(&shim, shim_is_killed);
+}
+
+/* It never can be; containerd forgets it when its shim is gone, and the next look finds none. */
+static void a_task_that_cannot_be_deleted_without_its_folder_is_freed(void **state) {
+    (void)state;
+    memcpy(strrchr(place, '.'), ".XXXXXX", 7);
+    assert_non_null(mkdtemp(place));
+    (void)snprintf(s.ns, sizeof(s.ns), "acts_test.linuxkit"); /* no shim of this machine is of it */
+    AUTO_FREE char *ns = path_join(place, s.ns);
+    AUTO_FREE char *task = path_join(ns, s.name);
+    AUTO_FREE char *program = path_join(place, FAKE_SHIM);
+    assert_int_equal(mkdir_p(task, 0711, NULL), 0);
+    a_deletion_ends(2, false); /* the runtime may do it the next time */
+    assert_int_equal(rmdir(task), 0);
+    a_deletion_ends(-ETIMEDOUT, false); /* who knows what containerd is at */
+    a_deletion_ends(2, true);
+    (void)unlink(program);
+    (void)rmdir(ns);
+    (void)rmdir(place);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int main(void) {
@@ -381,6 +414,7 @@ int main(void) {
         T(what_is_to_be_stopped_is_stopped_whatever_its_state),
         T(the_group_is_known_of_one_life),
         T(who_finds_it_paused_knows_that_it_is),
+        T(a_task_that_cannot_be_deleted_without_its_folder_is_freed),
         T(an_answer_that_is_no_message_is_a_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "lib/fdutil.h"
 #include "lib/loop.h"
 #include "lib/spawn.h"
+#include "svcd/shim.h"
 
 #define RUNC_MS 20000
 #define LOOK_MS 20
@@ -102,7 +103,16 @@ int leftover_remove(const struct leftover_place *at, const char *ns, const char 
         return err_errno(e, -ENOMEM, "could not remove what an earlier run has left");
     if (exists(container))
         end_container(at, ns, name);
-    if (exists(task) && !shim_was_killed(task))
+    if (exists(task) && !shim_was_killed(task)) {
         wait_for_its_end(task, at->patience_ms);
+        if (exists(task) && shim_kill(ns, name))
+            wait_for_its_end(task, at->patience_ms);
+    }
     return exists(task) ? remove_task(task, e) : 0;
+}
+
+bool leftover_free(const struct leftover_place *at, const char *ns, const char *name) {
+    AUTO_FREE char *task = inside(at->tasks, ns, name);
+
+    return task && !exists(task) && shim_kill(ns, name);
 }

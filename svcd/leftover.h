@@ -24,8 +24,16 @@ bool leftover_is_there(const struct leftover_place *at, const char *ns, const ch
 
 /*
  * Ends what runs of it, and removes it. Somebody else may be about to remove the folder, and would then remove that of
- * the next task: unless its shim was killed, it has patience_ms to go by itself. Blocks.
+ * the next task: unless its shim was killed, it has patience_ms to go by itself. A shim that lives on then is one that
+ * nobody will end: containerd denies a task whose container somebody has deleted, and holds it all the same. It is
+ * killed, and the folder has that time once more. Blocks.
  */
 int leftover_remove(const struct leftover_place *at, const char *ns, const char *name, struct err *e);
+
+/*
+ * containerd cannot delete a task whose folder is gone, and holds it as long as its shim lives. True: it was that, and
+ * the shim is killed.
+ */
+bool leftover_free(const struct leftover_place *at, const char *ns, const char *name);
 
 #endif

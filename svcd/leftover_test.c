@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,8 +18,9 @@
 #include "lib/fdutil.h"
 #include "lib/loop.h"
 #include "lib/spawn.h"
+#include "svcd/shim_test.h"
 
-#define NS "services.linuxkit"
+#define NS "leftover_test.linuxkit" /* no shim of this machine is of it */
 
 static char dir[32];
 static char tasks[64], containers[64], runc[64], task[128], container[128];
@@ -122,10 +124,60 @@ static void what_goes_by_itself_is_waited_for(void **state) {
     AUTO_CLOSE int fd = make_task(true);
     (void)snprintf(command, sizeof(command), "sleep 0.2; mv %s %s/aside", task, dir);
     s.argv = (const char *const[]){"sh", "-c", command, NULL};
+    struct fake_shim shim = fake_shim_begin(dir, FAKE_SHIM, NS, "www");
     assert_int_equal(spawn(&s, &pid, NULL, NULL), 0);
     assert_int_equal(leftover_remove(&place, NS, "www", NULL), 0);
     (void)snprintf(command, sizeof(command), "%s/aside/config.json", dir);
     assert_int_equal(access(command, F_OK), 0); /* it went as it was */
+    fake_shim_end(&shim, false);
+    (void)fd;
+}
+
+/* containerd denies a task whose container somebody has deleted, and holds it: without its folder it would for ever. */
+static void a_shim_that_lives_on_is_killed_before_its_folder_goes(void **state) {
+    (void)state;
+    place.patience_ms = 100;
+    AUTO_CLOSE int fd = make_task(true);
+    struct fake_shim shim = fake_shim_begin(dir, FAKE_SHIM, NS, "www");
+    struct fake_shim other = fake_shim_begin(dir, FAKE_SHIM, NS, "ftp");
+    assert_int_equal(leftover_remove(&place, NS, "www", NULL), 0);
+    fake_shim_end(&shim, true);
+    fake_shim_end(&other, false);
+    assert_int_equal(access(task, F_OK), -1);
+    (void)fd;
+}
+
+/* And containerd cleans up behind it, with the task's folder, and under its name. */
+static void what_is_cleaned_up_behind_a_killed_shim_is_waited_for(void **state) {
+    struct spawn s = SPAWN_INIT;
+    char command[192];
+    pid_t pid;
+    (void)state;
+    place.patience_ms = 1500;
+    AUTO_CLOSE int fd = make_task(true);
+    struct fake_shim shim = fake_shim_begin(dir, FAKE_SHIM, NS, "www");
+    (void)snprintf(command, sizeof(command), "cat; sleep 0.2; mv %s %s/aside", task, dir);
+    s.argv = (const char *const[]){"sh", "-c", command, NULL};
+    s.stdin_fd = shim.life;
+    assert_int_equal(spawn(&s, &pid, NULL, NULL), 0);
+    assert_int_equal(leftover_remove(&place, NS, "www", NULL), 0);
+    (void)snprintf(command, sizeof(command), "%s/aside/config.json", dir);
+    assert_int_equal(access(command, F_OK), 0);
+    fake_shim_end(&shim, true);
+    (void)fd;
+}
+
+/* Then there is nothing that containerd could delete it with. */
+static void a_shim_without_a_folder_is_killed(void **state) {
+    AUTO_FREE char *aside = path_join(dir, "aside");
+    (void)state;
+    assert_false(leftover_free(&place, NS, "www"));
+    struct fake_shim shim = fake_shim_begin(dir, FAKE_SHIM, NS, "www");
+    AUTO_CLOSE int fd = make_task(true);
+    assert_false(leftover_free(&place, NS, "www"));
+    assert_int_equal(rename(task, aside), 0);
+    assert_true(leftover_free(&place, NS, "www"));
+    fake_shim_end(&shim, true);
     (void)fd;
 }
 
@@ -163,6 +215,9 @@ int main(void) {
         T(what_a_killed_shim_left_goes_at_once),
         T(its_container_is_ended_by_the_runtime),
         T(what_goes_by_itself_is_waited_for),
+        T(a_shim_that_lives_on_is_killed_before_its_folder_goes),
+        T(what_is_cleaned_up_behind_a_killed_shim_is_waited_for),
+        T(a_shim_without_a_folder_is_killed),
         T(patience_has_an_end),
         T(an_address_that_is_none_proves_nothing),
     };

@@ -16,7 +16,7 @@ SVCD_GEN := gen/svcd/containerd.pb-c.c
 SVCD_ARCHIVES := $(foreach l,nghttp2 protobuf-c jansson,$(call archive,$(l)))
 $(eval $(call program,svcd,small,$(SVCD_SRC) $(SVCD_GEN),libmnl))
 $(BUILD)/bin/svcd: $(SVCD_ARCHIVES)
-SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts stage process logbound deaf worker leftover probe look cgroup logsink spec ctrd grpc) memlogd/wire.c
+SVCD_LIFE_SRC := $(patsubst %,svcd/%.c,service lifecycle health acts stage process logbound deaf worker leftover shim probe look cgroup logsink spec ctrd grpc) memlogd/wire.c
 SVCD_CONTROL_SRC := $(patsubst %,svcd/%.c,control status containerd containerd_log memory)
 $(eval $(call unit_test,lifecycle_test,svcd/lifecycle_test.c svcd/lifecycle.c $(RUNTIME_CONFIG_SRC),$(RUNTIME_CONFIG_PKGS)))
 $(foreach t,service_test service_stop_test service_health_test,$(eval $(call unit_test,$t,svcd/$t.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS))))
@@ -45,7 +45,8 @@ $(eval $(call unit_test,health_test,svcd/health_test.c svcd/health.c $(RUNTIME_C
 $(eval $(call unit_test,order_test,svcd/order_test.c svcd/order.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,cgroup_test,svcd/cgroup_test.c svcd/cgroup.c))
 $(eval $(call unit_test,memory_test,svcd/memory_test.c svcd/memory.c svcd/status.c $(SVCD_LIFE_SRC) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
-$(eval $(call unit_test,leftover_test,svcd/leftover_test.c svcd/leftover.c))
+$(eval $(call unit_test,leftover_test,svcd/leftover_test.c svcd/leftover.c svcd/shim.c))
+$(eval $(call unit_test,shim_test,svcd/shim_test.c svcd/shim.c))
 $(eval $(call unit_test,worker_test,svcd/worker_test.c $(filter-out svcd/worker.c,$(SVCD_LIFE_SRC)) $(RUNTIME_CONFIG_SRC) $(SVCD_GEN),$(SVCD_PKGS)))
 $(eval $(call unit_test,deaf_test,svcd/deaf_test.c svcd/deaf.c))
 $(eval $(call unit_test,ctrd_test,svcd/ctrd_test.c svcd/ctrd.c svcd/grpc.c $(SVCD_GEN),$(SVCD_PKGS)))

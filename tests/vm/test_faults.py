@@ -13,13 +13,28 @@ init:
   - keelson/runc:latest
   - keelson/containerd:latest
 """
-BROKEN_SERVICE = BASE + """services:
+BROKEN_SERVICE = BASE + """  - keelson/memlogd:latest
+services:
   - name: broken
     image: keelson/busybox:latest
     command: ["/no/such/program"]
+    runtime: {restart: {delay: 500ms, maxDelay: 500ms}}
   - name: sleeper
     image: keelson/busybox:latest
     command: ["sleep", "100000"]
+files:
+  - path: containers/services/hollow/runtime.json  # and no config.json
+    contents: '{"restart": {"delay": "20ms", "maxDelay": "20ms"}}'
+  - path: usr/lib/keelson-test/runc
+    contents: the real one is mounted here
+  - path: usr/lib/keelson-test/slow-runc
+    mode: "0755"
+    contents: |
+      #!/usr/lib/keelson-test/busybox sh
+      /usr/lib/keelson-test/runc "$@"
+      status=$?
+      case " $* " in *" create "*) : >/run/created; /usr/lib/keelson-test/busybox sleep 3;; esac
+      exit $status
 """
 BROKEN_ONBOOT = BASE + """onboot:
   - name: fails
@@ -35,6 +50,9 @@ services:
     command: ["sleep", "100000"]
 """
 CTR = "ctr -n services.linuxkit"
+# Not its children, nor the program in /etc/init.d that is the same file.
+SVCD_PID = r"""for p in $(pidof /usr/bin/svcd); do
+    [ "$(tr '\0' ' ' </proc/$p/cmdline)" != "/usr/bin/svcd " ] || echo $p; done"""
 
 
 def test_yaml_error_names_its_line(folder):
@@ -53,11 +71,50 @@ def test_a_fifo_as_a_source_is_refused_at_once(folder):
     assert not list(folder.glob("appliance-*"))
 
 
+def restarts(vm, name):
+    return next(s for s in vm.json("service list --json") if s["name"] == name)["restarts"]
+
+
+def check_failing_starts_leave_nothing_with_memlogd(vm):
+    """Of a service that the runtime refuses; of one without a config.json, while svcd dies as well."""
+    for pid in ("$(pidof /usr/bin/memlogd)", "1"):
+        vm.run(f"ls /proc/{pid}/fd | wc -l >>/run/descriptors")
+    before = [int(n) for n in vm.run("cat /run/descriptors").stdout.split()]
+    for name in ("broken", "hollow"):
+        seen = restarts(vm, name)
+        vm.wait_for(f"[ $(service list | awk '$1 == \"{name}\" {{print $4}}') -ge {seen + 5} ]")
+    for _ in range(3):
+        old = vm.run(SVCD_PID).stdout.strip()
+        vm.run(f"kill -9 {old}")
+        vm.wait_for(f"service list && ! pidof /usr/bin/svcd | grep -qw {old}")
+        vm.wait_for("service list | grep -qE '^hollow *(waiting|preparing|creating)'")
+    vm.run("service stop hollow && service stop broken")
+    for pid, most in zip(("$(pidof /usr/bin/memlogd)", "1"), before):
+        vm.wait_for(f"[ $(ls /proc/{pid}/fd | wc -l) -le {most} ]", timeout=10)
+
+
+def check_what_is_deleted_while_it_starts_starts_again(vm):
+    """Its container goes between the creation of its task and its start: containerd then denies the task, and holds it."""
+    vm.run("cd /usr/lib/keelson-test && mount --bind /usr/bin/runc runc && "
+           "mount --make-private runc && mount --bind slow-runc /usr/bin/runc")
+    vm.run("(service restart sleeper >/run/restart.log 2>&1 &)")
+    vm.wait_for("[ -e /run/created ]")
+    vm.run(f"{CTR} containers rm sleeper && umount -l /usr/bin/runc && rm /run/created")
+    vm.wait_console("service sleeper: could not start its task: .*not found")
+    vm.wait_console("service sleeper: an earlier task of it was left over and is removed")
+    vm.wait_for("service list | grep -q '^sleeper *running'")
+    assert len(vm.run(f"{CTR} task ls | grep '^sleeper.*RUNNING'").stdout.splitlines()) == 1
+    assert vm.run("ps | grep '[c]ontainerd-shim.* -id sleeper' | wc -l").stdout.strip() == "1"
+    vm.run("timeout 60 service stop sleeper && timeout 60 service start sleeper")
+
+
 def test_service_that_cannot_start_is_reported_and_others_run(build, boot):
     vm = boot(build(BROKEN_SERVICE), "--mem", "512")
     vm.wait_console(r"broken.*(/no/such/program|no such file)")
     vm.wait_for(f"{CTR} task ls | grep -q '^sleeper.*RUNNING'")
     assert "broken" not in vm.run(f"{CTR} task ls | grep RUNNING").stdout
+    check_failing_starts_leave_nothing_with_memlogd(vm)
+    check_what_is_deleted_while_it_starts_starts_again(vm)
     assert vm.poweroff() == 0
 
 
