@@ -25,29 +25,14 @@ services:
 files:
   - path: containers/services/hollow/runtime.json  # and no config.json
     contents: '{"restart": {"delay": "20ms", "maxDelay": "20ms"}}'
-  - path: usr/lib/keelson-test/runc
+  - path: usr/lib/keelson-test/containerd-shim-runc-v2
     contents: the real one is mounted here
-  - path: usr/lib/keelson-test/slow-runc
+  - path: usr/lib/keelson-test/slow-shim
     mode: "0755"
     contents: |
       #!/usr/lib/keelson-test/busybox sh
-      /usr/lib/keelson-test/runc "$@"
-      status=$?
-      case " $* " in *" create "*) : >/run/created; /usr/lib/keelson-test/busybox sleep 3;; esac
-      exit $status
-"""
-BROKEN_ONBOOT = BASE + """onboot:
-  - name: fails
-    image: keelson/busybox:latest
-    command: ["sh", "-c", "echo it went wrong; exit 3"]
-  - name: next
-    image: keelson/busybox:latest
-    command: ["sh", "-c", "echo next ran > /var/onboot-next"]
-    binds: ["/var:/var"]
-services:
-  - name: sleeper
-    image: keelson/busybox:latest
-    command: ["sleep", "100000"]
+      case " $* " in *" start "*) : >/run/starting; /usr/lib/keelson-test/busybox sleep 5;; esac
+      exec /usr/lib/keelson-test/containerd-shim-runc-v2 "$@"
 """
 CTR = "ctr -n services.linuxkit"
 # Not its children, nor the program in /etc/init.d that is the same file.
@@ -94,12 +79,12 @@ def check_failing_starts_leave_nothing_with_memlogd(vm):
 
 
 def check_what_is_deleted_while_it_starts_starts_again(vm):
-    """Its container goes between the creation of its task and its start: containerd then denies the task, and holds it."""
-    vm.run("cd /usr/lib/keelson-test && mount --bind /usr/bin/runc runc && "
-           "mount --make-private runc && mount --bind slow-runc /usr/bin/runc")
+    """Its container goes while its task is created: containerd then denies the task, and holds it all the same."""
+    vm.run("cd /usr/lib/keelson-test && mount --bind $(which $SHIM) $SHIM && mount --make-private $SHIM && "
+           "mount --bind slow-shim $(which $SHIM)".replace("$SHIM", "containerd-shim-runc-v2"))
     vm.run("(service restart sleeper >/run/restart.log 2>&1 &)")
-    vm.wait_for("[ -e /run/created ]")
-    vm.run(f"{CTR} containers rm sleeper && umount -l /usr/bin/runc && rm /run/created")
+    vm.wait_for("[ -e /run/starting ]")
+    vm.run(f"{CTR} containers rm sleeper && umount -l $(which containerd-shim-runc-v2) && rm /run/starting")
     vm.wait_console("service sleeper: could not start its task: .*not found")
     vm.wait_console("service sleeper: an earlier task of it was left over and is removed")
     vm.wait_for("service list | grep -q '^sleeper *running'")
