@@ -13,9 +13,9 @@
 #include "svcd/acts.h"
 #include "svcd/cgroup.h"
 #include "svcd/deaf.h"
+#include "svcd/shim.h"
 #include "svcd/worker.h"
 
-#define SHIM_COMM "containerd-shim" /* what the kernel keeps of its name */
 #define STAT_MAX ((size_t)4096)
 
 /* False: it is gone, and was waited for. */

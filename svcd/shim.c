@@ -7,8 +7,7 @@
 
 #include "lib/fdutil.h"
 
-#define SHIM_COMM "containerd-shim" /* what the kernel keeps of its name */
-#define COMMAND_MAX ((size_t)4096)  /* of a shim: names, and the path of a socket */
+#define COMMAND_MAX ((size_t)4096) /* of a shim: names, and the path of a socket */
 
 static int read_of(const char *pid, const char *file, struct buf *text) {
     char path[64];

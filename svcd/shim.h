@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#define SHIM_COMM "containerd-shim" /* what the kernel keeps of its name */
+
 /*
  * SIGKILL to whoever calls itself the shim of this task: containerd cleans up behind it then, and forgets the task.
  * False: there is none.
