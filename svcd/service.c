@@ -191,6 +191,8 @@ void service_timeout(struct service *s, enum service_timer t) {
         give_up_start(s);
     else if (t == TIMER_LIFE)
         service_event(s, LIFE_EV_TIMEOUT);
+    else if (s->life == LIFE_RUNNING && t == TIMER_PROBE && s->paused)
+        probe_later(s);
     else if (s->life == LIFE_RUNNING && t == TIMER_PROBE)
         probe_now(s);
     else if (s->life == LIFE_RUNNING && t == TIMER_READY && s->health.now == HEALTH_STARTING && s->paused)

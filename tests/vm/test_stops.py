@@ -175,7 +175,8 @@ NEIGHBOURS = BASE + "services:\n" + "".join(f"  - name: {name}\n{text}" for name
     "checked": sh(FOREVER, binds='["/run/keelson-test:/said"]',
                   runtime="{mkdir: [/run/keelson-test], health: {exec: [sh, -c, \"%s\"], interval: 200ms, timeout: 3s,"
                           " failures: 1000}}" % CHECK),
-    "fine": sh(FOREVER, runtime="{health: {exec: ['true'], interval: 200ms, timeout: 20s, failures: 2}}"),
+    "fine": sh("echo ok >/tmp/fine; httpd -f -p 8080 -h /tmp", net="new", tmpfs='["/tmp"]',
+               runtime="{ready: {tcp: 8080}, health: {http: 8080/fine, interval: 200ms, timeout: 1s, failures: 2}}"),
 }.items())
 
 
