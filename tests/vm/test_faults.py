@@ -34,6 +34,19 @@ files:
       case " $* " in *" start "*) : >/run/starting; /usr/lib/keelson-test/busybox sleep 5;; esac
       exec /usr/lib/keelson-test/containerd-shim-runc-v2 "$@"
 """
+BROKEN_ONBOOT = BASE + """onboot:
+  - name: fails
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "echo it went wrong; exit 3"]
+  - name: next
+    image: keelson/busybox:latest
+    command: ["sh", "-c", "echo next ran > /var/onboot-next"]
+    binds: ["/var:/var"]
+services:
+  - name: sleeper
+    image: keelson/busybox:latest
+    command: ["sleep", "100000"]
+"""
 CTR = "ctr -n services.linuxkit"
 # Not its children, nor the program in /etc/init.d that is the same file.
 SVCD_PID = r"""for p in $(pidof /usr/bin/svcd); do
