@@ -190,17 +190,6 @@ static void whoever_waits_long_hears_what_for(void **state) {
     expect_last(fd);
 }
 
-static void a_stop_of_one_that_runs_says_nothing_but_its_end(void **state) {
-    int fd = client();
-    (void)state;
-    service_start(&d.services[1]);
-    comes_up(&d.services[1]);
-    say(fd, "{\"cmd\":\"stop\",\"name\":\"www\"}\n");
-    assert_true(is_silent(fd));
-    goes_down(&d.services[1], 0);
-    expect_error(fd, "");
-}
-
 static void a_wait_is_answered_when_it_is_down_for_good(void **state) {
     int fd = client();
     (void)state;
@@ -408,7 +397,6 @@ int main(void) {
         T(a_wait_for_containerd_is_said),
         T(why_a_stop_has_to_wait_is_said),
         T(whoever_waits_long_hears_what_for),
-        T(a_stop_of_one_that_runs_says_nothing_but_its_end),
         T(a_wait_is_answered_when_it_is_down_for_good),
         T(a_signal_goes_to_the_process),
         T(the_status_has_policy_and_no_group_while_it_is_down),

@@ -473,6 +473,19 @@ static void who_was_not_started_leaves_no_process(void **state) {
     assert_int_equal(s->pid, 0);
 }
 
+static void www_is_the_only_service_of(const char *bundles) {
+    struct err e = {0};
+
+    fresh_with(NULL, 0);
+    free(d.services);
+    said[0] = '\0';
+    log_set_sink(hear);
+    assert_int_equal(load_services(&d, bundles, &e), 0);
+    log_set_sink(NULL);
+    assert_int_equal(d.services_len, 1);
+    assert_string_equal(d.services[0].name, "www");
+}
+
 /* Said once, and not tried again and again; the others are services. */
 static void what_containerd_would_refuse_is_no_service(void **state) {
     AUTO_TEMP_DIR struct temp_dir bundles = {0};
@@ -484,14 +497,7 @@ static void what_containerd_would_refuse_is_no_service(void **state) {
         assert_non_null(path);
         assert_int_equal(mkdir(path, 0755), 0);
     }
-    fresh_with(NULL, 0);
-    free(d.services);
-    said[0] = '\0';
-    log_set_sink(hear);
-    assert_int_equal(load_services(&d, bundles.path, &e), 0);
-    log_set_sink(NULL);
-    assert_int_equal(d.services_len, 1);
-    assert_string_equal(d.services[0].name, "www");
+    www_is_the_only_service_of(bundles.path);
     assert_non_null(strstr(said, "could not use service \"a--b\": "));
     assert_non_null(strstr(said, "could not use service \"w"));
 }
@@ -509,14 +515,7 @@ static void what_is_no_directory_is_no_service(void **state) {
     assert_int_equal(symlink("nowhere", path), 0);
     (void)snprintf(path, sizeof(path), "%s/www", bundles.path);
     assert_int_equal(mkdir(path, 0755), 0);
-    fresh_with(NULL, 0);
-    free(d.services);
-    said[0] = '\0';
-    log_set_sink(hear);
-    assert_int_equal(load_services(&d, bundles.path, &e), 0);
-    log_set_sink(NULL);
-    assert_int_equal(d.services_len, 1);
-    assert_string_equal(d.services[0].name, "www");
+    www_is_the_only_service_of(bundles.path);
     assert_non_null(strstr(said, "/readme as a service: Not a directory\n"));
     assert_non_null(strstr(said, "/gone as a service: No such file or directory\n"));
 }

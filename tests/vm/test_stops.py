@@ -5,7 +5,7 @@ import re
 import harness
 import pytest
 from test_deaths import QUICK_CONTAINERD
-from test_faults import BASE, CTR
+from test_faults import BASE, CTR, SVCD_PID
 from test_policy import FOREVER, service, sh
 
 STUBBORN = "trap '' TERM; trap 'exit 3' USR1; while :; do sleep 100 & wait $!; done"
@@ -124,10 +124,6 @@ def check_no_containerd(vm):
     vm.wait_for(f"{CTR} task ls -q >/run/tasks && ! grep -q . /run/tasks")
     assert service(vm, "mild")["last_exit"] == "exited with status 0"  # it had its signal
     both_start_again(vm)
-
-
-# Not the program in /etc/init.d that is the same file, and waits for all services.
-SVCD_PID = "for p in $(pidof /usr/bin/svcd); do grep -q init.d /proc/$p/cmdline || echo $p; done"
 
 
 def slow_is_still_waited_for(vm):
